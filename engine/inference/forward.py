@@ -1,0 +1,307 @@
+"""Forward chaining in Experta: the compiled knowledge base as an ordinary `KnowledgeEngine`, and one run over a patient.
+
+Besides a faster matcher, should there be one, this is the only file that imports experta.
+"""
+
+from __future__ import annotations
+
+import collections
+import collections.abc
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from ..knowledge.conditions import in_one_line
+from ..knowledge.model import Findings, Knowledge, leaves
+from ..knowledge.quantities import Interval
+from .compilation import (
+    NO,
+    YES,
+    Action,
+    Close,
+    Conclude,
+    Declare,
+    Fire,
+    Measured,
+    Pattern,
+    Production,
+    Tally,
+    Vote,
+    compile_knowledge,
+    likely_needs_name,
+    needs_name,
+    score_interval,
+)
+from .weighing import Conclusion, Standing, weigh
+
+
+def _import_experta() -> Any:
+    """The experta package. Its frozendict 1.2 asks `collections` for a name that Python 3.10 took away: lent for the import
+    only. The import also configures the root logger of the whole process, which is undone."""
+    lent = [name for name in ("Mapping",) if not hasattr(collections, name)]
+    root = logging.getLogger()
+    handlers = list(root.handlers)
+    for name in lent:
+        setattr(collections, name, getattr(collections.abc, name))
+    try:
+        import experta
+    finally:
+        for name in lent:
+            delattr(collections, name)
+        for handler in [h for h in root.handlers if h not in handlers]:
+            root.removeHandler(handler)
+    if not hasattr(experta, "KnowledgeEngine"):  # experta hides an ImportError of its own parts
+        raise ImportError("experta is installed without one of its dependencies: frozendict 1.2 and schema 0.6.7")
+    return experta
+
+
+experta = _import_experta()
+
+
+class Known(experta.Fact):  # type: ignore[misc]
+    """A finding, concept, threshold or auxiliary condition is known: `name`, `value` 'yes' or 'no'."""
+
+
+class Chosen(experta.Fact):  # type: ignore[misc]
+    """A choice finding: `name`, `value` the choice."""
+
+
+class Quantity(experta.Fact):  # type: ignore[misc]
+    """A quantity: `name`, `value` a `Measured`."""
+
+
+class Unstated(experta.Fact):  # type: ignore[misc]
+    """Nobody has answered the gated finding `name`."""
+
+
+class Candidate(experta.Fact):  # type: ignore[misc]
+    """A diagnosis to be concluded about, or a score to be kept: `name`."""
+
+
+class Evidence(experta.Fact):  # type: ignore[misc]
+    """A rule fired: `id`, `diagnosis`, `strength`."""
+
+
+class Closed(experta.Fact):  # type: ignore[misc]
+    """A rule can no longer fire: `id`."""
+
+
+class RedFlag(experta.Fact):  # type: ignore[misc]
+    """A red flag fired: `id`, `urgency`."""
+
+
+class Said(experta.Fact):  # type: ignore[misc]
+    """A note, scope notice or advice applies: `id`."""
+
+
+class Concluded(experta.Fact):  # type: ignore[misc]
+    """The conclusion about a diagnosis: `diagnosis`, `level`, `points`, `urgency`."""
+
+
+_FACTS = {"Known": Known, "Chosen": Chosen, "Quantity": Quantity, "Unstated": Unstated, "Candidate": Candidate}
+
+
+@dataclass(frozen=True)
+class Inference:
+    """What one run of the engine concluded."""
+
+    conclusions: Mapping[str, Conclusion]
+    red_flags: tuple[str, ...]
+    said: frozenset[str]  # ids of notes, scope notices and advice whose condition is yes
+    firings: tuple[str, ...]  # authors' ids in the order in which they fired
+
+
+class ConsultationEngine(experta.KnowledgeEngine):  # type: ignore[misc]
+    """The part of every compiled engine that is not rules: what right-hand sides call. None of it can raise."""
+
+    knowledge: Knowledge
+    thresholds: Mapping[str, tuple[tuple[str, str, Decimal], ...]]
+
+    def begin(self) -> None:
+        self.votes: dict[tuple[str, str], set[int]] = {}
+        self.tallies: dict[str, dict[int, bool]] = {}
+        self.settled: set[str] = set()
+        self.firings: dict[str, None] = {}
+        self.concluded: dict[str, Conclusion] = {}
+
+    def vote(self, name: str, value: str, clause: int, needed: int) -> None:
+        clauses = self.votes.setdefault((name, value), set())
+        clauses.add(clause)
+        if len(clauses) == needed:
+            self.declare(Known(name=name, value=value))
+
+    def tally(self, score: str, item: int, holds: bool) -> None:
+        decided = self.tallies.setdefault(score, {})
+        if item >= 0:
+            decided[item] = holds
+        interval: Interval = score_interval(self.knowledge.scores[score], decided)
+        for key, operator, limit in self.thresholds[score]:
+            answer = interval.compared(operator, limit)
+            if answer is not None and key not in self.settled:
+                self.settled.add(key)
+                self.declare(Known(name=key, value=YES if answer else NO))
+
+    def conclude(self, diagnosis: str) -> None:
+        known = {f["name"]: f["value"] for f in self.facts.values() if isinstance(f, Known)}
+        fired = frozenset(f["id"] for f in self.facts.values() if isinstance(f, Evidence))
+        closed = {f["id"] for f in self.facts.values() if isinstance(f, Closed)}
+        entry = self.knowledge.diagnoses[diagnosis]
+        rules = {r.id for r in self.knowledge.rules_of[diagnosis]}
+        truth = {YES: True, NO: False}
+        conclusion = weigh(
+            self.knowledge,
+            entry,
+            Standing(
+                fired=fired & rules,
+                open=frozenset(rules - fired - closed),
+                needs=True if entry.needs is None else truth.get(known.get(needs_name(diagnosis), "")),
+                likely_needs=(
+                    True if entry.likely_needs is None else truth.get(known.get(likely_needs_name(diagnosis), ""))
+                ),
+            ),
+        )
+        self.concluded[diagnosis] = conclusion
+        self.declare(
+            Concluded(
+                diagnosis=diagnosis,
+                level=conclusion.level,
+                points=conclusion.points,
+                urgency=conclusion.urgency,
+            )
+        )
+
+
+def _right_hand_side(production: Production, knowledge: Knowledge) -> Callable[[ConsultationEngine], None]:
+    action: Action = production.action
+    owner = production.owner
+
+    if isinstance(action, Declare):
+        name, value = action.name, action.value
+        reports = value == YES and name in knowledge.concepts
+
+        def act(engine: ConsultationEngine) -> None:
+            if reports:
+                engine.firings[owner] = None
+            engine.declare(Known(name=name, value=value))
+
+    elif isinstance(action, Vote):
+        vote = action
+        voted = vote.value == YES and vote.name in knowledge.concepts
+
+        def act(engine: ConsultationEngine) -> None:
+            engine.vote(vote.name, vote.value, vote.clause, vote.count)
+            if voted and len(engine.votes[vote.name, vote.value]) >= vote.count:
+                engine.firings[owner] = None
+
+    elif isinstance(action, Tally):
+        tally = action
+
+        def act(engine: ConsultationEngine) -> None:
+            engine.tally(tally.score, tally.item, tally.holds)
+
+    elif isinstance(action, Fire):
+        fact = _fired(action, knowledge)
+
+        def act(engine: ConsultationEngine) -> None:
+            engine.firings[owner] = None
+            engine.declare(fact())
+
+    elif isinstance(action, Close):
+        closed = action
+
+        def act(engine: ConsultationEngine) -> None:
+            engine.declare(Closed(id=closed.id))
+
+    else:
+        conclude: Conclude = action
+
+        def act(engine: ConsultationEngine) -> None:
+            engine.conclude(conclude.diagnosis)
+
+    act.__name__ = act.__qualname__ = production.name
+    return act
+
+
+def _fired(action: Fire, knowledge: Knowledge) -> Callable[[], Any]:
+    if action.kind == "Evidence":
+        rule = knowledge.rules[action.id]
+        return lambda: Evidence(id=rule.id, diagnosis=rule.diagnosis, strength=rule.then)
+    if action.kind == "RedFlag":
+        flag = knowledge.red_flags[action.id]
+        return lambda: RedFlag(id=flag.id, urgency=flag.urgency)
+    return lambda: Said(id=action.id)
+
+
+def build_engine(knowledge: Knowledge) -> ConsultationEngine:
+    """One engine for a knowledge base: an ordinary KnowledgeEngine whose rules bear the authors' ids."""
+    productions = compile_knowledge(knowledge)
+    patterns: dict[tuple[str, str, str, str], Any] = {}
+
+    def experta_pattern(pattern: Pattern) -> Any:
+        if pattern.key not in patterns:
+            slots: dict[str, Any] = {"name": pattern.name}
+            if pattern.literal:
+                slots["value"] = pattern.literal
+            elif pattern.passes is not None:
+                slots["value"] = experta.P(pattern.passes)
+            patterns[pattern.key] = _FACTS[pattern.fact](**slots)
+        return patterns[pattern.key]
+
+    members: dict[str, Any] = {"knowledge": knowledge, "thresholds": _thresholds(knowledge)}
+    for production in productions:
+        rule = experta.Rule(*map(experta_pattern, production.patterns), salience=production.salience)
+        # The attribute is prefixed, since an author may call a rule 'run'; the rule's own name is the author's id.
+        members[f"rule: {production.name}"] = rule(_right_hand_side(production, knowledge))
+    engine_class = type("CompiledKnowledge", (ConsultationEngine,), members)
+    engine: ConsultationEngine = engine_class()
+    return engine
+
+
+def _thresholds(knowledge: Knowledge) -> Mapping[str, tuple[tuple[str, str, Decimal], ...]]:
+    """Every comparison with each score that any condition makes."""
+    conditions = [
+        *(c.when for c in knowledge.concepts.values()),
+        *(i.when for s in knowledge.scores.values() for i in (*s.items, *(i for g in s.one_of for i in g))),
+        *(r.when for r in knowledge.rules.values()),
+        *(f.when for f in knowledge.red_flags.values()),
+        *(n.when for n in (*knowledge.notes.values(), *knowledge.scope.values())),
+        *(a.when for a in knowledge.advice.values()),
+        *(c for d in knowledge.diagnoses.values() for c in (d.needs, d.likely_needs) if c is not None),
+        *(f.ask_when for f in knowledge.findings.values() if f.ask_when is not None),
+    ]
+    found: dict[str, dict[str, tuple[str, str, Decimal]]] = {name: {} for name in knowledge.scores}
+    for condition in conditions:
+        for leaf in leaves(condition):
+            if leaf.name in found:
+                assert hasattr(leaf, "limit")
+                found[leaf.name][in_one_line(leaf)] = (in_one_line(leaf), leaf.operator, leaf.limit)
+    return {name: tuple(sorted(entries.values())) for name, entries in found.items()}
+
+
+def run(engine: ConsultationEngine, findings: Findings) -> Inference:
+    """One patient through the engine. The engine is reset first, so that nothing of an earlier patient is left."""
+    knowledge = engine.knowledge
+    engine.begin()
+    engine.reset()
+    facts: list[Any] = [Candidate(name=name) for name in sorted({*knowledge.diagnoses, *knowledge.scores})]
+    for name, finding in knowledge.findings.items():
+        answer = findings.get(name)
+        if answer is None:
+            if finding.when_closed_no:
+                facts.append(Unstated(name=name))
+        elif answer.quantity is not None:
+            facts.append(Quantity(name=name, value=Measured(answer.quantity, answer.reference)))
+        elif answer.choice:
+            facts.append(Chosen(name=name, value=answer.choice))
+        else:
+            facts.append(Known(name=name, value=YES if answer.truth else NO))
+    engine.declare(*facts)
+    engine.run()
+    return Inference(
+        conclusions=dict(sorted(engine.concluded.items())),
+        red_flags=tuple(sorted(f["id"] for f in engine.facts.values() if isinstance(f, RedFlag))),
+        said=frozenset(f["id"] for f in engine.facts.values() if isinstance(f, Said)),
+        firings=tuple(engine.firings),
+    )

@@ -1,0 +1,144 @@
+"""From fired rules to levels, urgency and rank: I. J. Good's weight of evidence, in bands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
+
+from ..knowledge.model import AT_LEAST_POSSIBLE, LEVELS, URGENCIES, Diagnosis, Knowledge, Rule
+from ..knowledge.truth import Truth
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is decided about one diagnosis: rules that fired, rules still open, and its needs."""
+
+    fired: frozenset[str]
+    open: frozenset[str]
+    needs: Truth = True
+    likely_needs: Truth = True
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """A level for one diagnosis, and how it came about."""
+
+    diagnosis: str
+    level: str
+    could_reach: str
+    points: int
+    urgency: str
+    fired: tuple[str, ...]  # strongest first, for before against
+    counted: frozenset[str]  # those of `fired` that are not outdone within their cluster
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Sorts best supported first: by level, then points."""
+        return (LEVELS.index(self.level), -self.points)
+
+
+def weigh(knowledge: Knowledge, diagnosis: Diagnosis, standing: Standing) -> Conclusion:
+    """The conclusion about `diagnosis`. Pure; the order of the rules is of no account."""
+    rules = knowledge.rules_of[diagnosis.id]
+    fired = [r for r in rules if r.id in standing.fired]
+    open_for = [r for r in rules if r.id in standing.open and r.is_for]
+    counted = counting(knowledge, fired)
+    points = sum(knowledge.weighing.points(r.then) for r in fired if r.id in counted)
+    level = _level(knowledge, fired, points, standing, bool(open_for))
+    hopeful = [*fired, *open_for]
+    hoped = counting(knowledge, hopeful)
+    best = _level(
+        knowledge,
+        hopeful,
+        sum(knowledge.weighing.points(r.then) for r in hopeful if r.id in hoped),
+        Standing(
+            standing.fired, frozenset(), _unless_no(standing.needs), _unless_no(standing.likely_needs)
+        ),
+        False,
+    )
+    return Conclusion(
+        diagnosis=diagnosis.id,
+        level=level,
+        could_reach=best,
+        points=points,
+        urgency=_urgency(diagnosis, level),
+        fired=tuple(r.id for r in sorted(fired, key=lambda r: _strength_order(r, counted))),
+        counted=counted,
+    )
+
+
+def counting(knowledge: Knowledge, fired: Iterable[Rule]) -> frozenset[str]:
+    """The rules that count: of a cluster, the strongest for and the strongest against, ties to the first id."""
+    best: dict[tuple[str, bool], Rule] = {}
+    counted: set[str] = set()
+    for rule in sorted(fired, key=lambda r: r.id):
+        if not rule.cluster or rule.then in ("establishes", "excludes"):
+            counted.add(rule.id)
+            continue
+        key = (rule.cluster, rule.is_for)
+        if key not in best or abs(knowledge.weighing.points(rule.then)) > abs(
+            knowledge.weighing.points(best[key].then)
+        ):
+            best[key] = rule
+    return frozenset(counted | {r.id for r in best.values()})
+
+
+def _level(knowledge: Knowledge, fired: Iterable[Rule], points: int, standing: Standing, open_for: bool) -> str:
+    weighing = knowledge.weighing
+    strengths = {r.then for r in fired}
+    has_needs = standing.needs is True
+    established = "establishes" in strengths and has_needs
+    if "excludes" in strengths:
+        return "contradictory" if established else "excluded"
+    if established:
+        return "established"
+    if has_needs and points >= weighing.possible:
+        return "likely" if points >= weighing.likely and standing.likely_needs is True else "possible"
+    if points <= weighing.unlikely:
+        return "unlikely"
+    waits_for_needs = standing.needs is None and any(r.is_for for r in fired)
+    if standing.needs is False or not (open_for or waits_for_needs):
+        return "not supported"
+    return "undecided" if strengths else "not assessed"
+
+
+def _unless_no(truth: Truth) -> Truth:
+    return truth is not False
+
+
+def _urgency(diagnosis: Diagnosis, level: str) -> str:
+    """What the diagnosis asks for at this level: that of the nearest lower level given; '' for none."""
+    if level not in AT_LEAST_POSSIBLE:
+        return ""
+    reached = {"contradictory": 2, "established": 3, "likely": 2, "possible": 1}[level]
+    given = dict(diagnosis.urgency)
+    steps = [given[name] for name in ("possible", "likely", "established")[:reached] if name in given]
+    return steps[-1] if steps else URGENCIES[0]
+
+
+def _strength_order(rule: Rule, counted: Set[str]) -> tuple[int, bool, str]:
+    order = ("establishes", "excludes", "strongly supports", "supports", "weakly supports")
+    against = ("strongly opposes", "opposes", "weakly opposes")
+    return ((*order, *against).index(rule.then), rule.id not in counted, rule.id)
+
+
+def highest(urgencies: Iterable[str]) -> str:
+    """The most urgent of them; routine when there is none."""
+    return max((u for u in urgencies if u), key=URGENCIES.index, default=URGENCIES[0])
+
+
+def ranked(knowledge: Knowledge, conclusions: Mapping[str, Conclusion]) -> tuple[Conclusion, ...]:
+    """All conclusions: by level, then points, then the document's order."""
+    place = {d: i for i, d in enumerate(knowledge.order)}
+    return tuple(sorted(conclusions.values(), key=lambda c: (*c.rank, place[c.diagnosis])))
+
+
+def is_listed(knowledge: Knowledge, conclusion: Conclusion) -> bool:
+    """A diagnosis of the document always has its line; one from beyond only once something for it has fired."""
+    diagnosis = knowledge.diagnoses[conclusion.diagnosis]
+    if diagnosis.origin == "document":
+        return True
+    return any(knowledge.rules[r].is_for for r in conclusion.fired)
+
+
+__all__ = ["Conclusion", "Standing", "counting", "highest", "is_listed", "ranked", "weigh"]

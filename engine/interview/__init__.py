@@ -1,0 +1,1 @@
+"""One patient, asked: an immutable state, without input or output."""

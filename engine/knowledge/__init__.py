@@ -1,0 +1,1 @@
+"""What is known, of medicine and of one patient: read, checked, frozen."""

@@ -1,0 +1,206 @@
+"""Checks that need the whole knowledge base: what refers to what, and what no single file shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from .model import QUANTITY, Condition, Knowledge, leaves
+from .problems import Place, Problems, did_you_mean, shown
+
+Check = Callable[[Knowledge, Problems], None]
+
+
+def conditions_of(knowledge: Knowledge) -> Iterable[tuple[str, Condition, Place]]:
+    """Every condition that concludes something, with the id it belongs to."""
+    for concept in knowledge.concepts.values():
+        yield concept.name, concept.when, concept.place
+    for score in knowledge.scores.values():
+        for item in (*score.items, *(i for group in score.one_of for i in group), *score.asserted_only):
+            yield score.name, item.when, score.place
+    for rule in knowledge.rules.values():
+        yield rule.id, rule.when, rule.place
+    for flag in knowledge.red_flags.values():
+        yield flag.id, flag.when, flag.place
+    for note in (*knowledge.notes.values(), *knowledge.scope.values()):
+        yield note.id, note.when, note.place
+    for advice in knowledge.advice.values():
+        yield advice.id, advice.when, advice.place
+    for diagnosis in knowledge.diagnoses.values():
+        for condition in (diagnosis.needs, diagnosis.likely_needs):
+            if condition is not None:
+                yield diagnosis.id, condition, diagnosis.place
+
+
+def check_cycles(knowledge: Knowledge, problems: Problems) -> None:
+    """No concept, score, gate or derivation may rest on itself."""
+    needs = knowledge.depends_on
+    places = {
+        **{n: f.place for n, f in knowledge.findings.items()},
+        **{n: c.place for n, c in knowledge.concepts.items()},
+        **{n: s.place for n, s in knowledge.scores.items()},
+    }
+    done: set[str] = set()
+    for start in sorted(needs):
+        if start in done:
+            continue
+        path: list[str] = [start]  # an explicit stack: a chain may be longer than Python's own allows
+        iterators = [iter(needs.get(start, ()))]
+        while path:
+            following = next(iterators[-1], None)
+            if following is None:
+                done.add(path.pop())
+                iterators.pop()
+            elif following in path:
+                ring = [*path[path.index(following) :], following]
+                problems.add(
+                    places[following], "depends-on-itself", f"'{following}' depends on itself", " -> ".join(ring)
+                )
+                done.add(following)
+            elif following not in done:
+                path.append(following)
+                iterators.append(iter(needs.get(following, ())))
+
+
+def check_document(knowledge: Knowledge, problems: Problems) -> None:
+    """The document's list and the diagnosis files agree."""
+    listed = {d: tier.id for tier in knowledge.tiers for d in tier.diagnoses}
+    here = next(iter(knowledge.diagnoses.values())).place if knowledge.diagnoses else Place("rules", 1, 1)
+    for diagnosis, tier in listed.items():
+        if diagnosis not in knowledge.diagnoses:
+            problems.add(
+                Place("rules/document.yaml", 1, 1),
+                "unknown-diagnosis",
+                f"the document lists {shown(diagnosis)}, but there is no rules/{tier}/{diagnosis}.yaml",
+                did_you_mean(diagnosis, knowledge.diagnoses),
+            )
+        elif knowledge.diagnoses[diagnosis].tier != tier:
+            place = knowledge.diagnoses[diagnosis].place
+            problems.add(place, "wrong-tier", f"the document has '{diagnosis}' in tier '{tier}'")
+    for diagnosis_id, diagnosis_file in knowledge.diagnoses.items():
+        if (diagnosis_file.origin == "document") != (diagnosis_id in listed):
+            problems.add(
+                diagnosis_file.place or here,
+                "wrong-origin",
+                f"'{diagnosis_id}' says origin {diagnosis_file.origin}, but rules/document.yaml "
+                + ("lists it" if diagnosis_id in listed else "does not list it"),
+            )
+
+
+def check_recorded_only(knowledge: Knowledge, problems: Problems) -> None:
+    """No rule rests on a finding that is only recorded."""
+    for owner, condition, place in conditions_of(knowledge):
+        for leaf in leaves(condition):
+            finding = knowledge.findings.get(leaf.name)
+            if finding is not None and finding.recorded_only:
+                problems.add(
+                    leaf.place if leaf.place.line else place,
+                    "recorded-only",
+                    f"'{owner}' rests on '{leaf.name}', which is only recorded",
+                    "move it out of facts/recorded.yaml",
+                )
+
+
+def check_used(knowledge: Knowledge, problems: Problems) -> None:
+    """Every finding, concept and score is read by something; otherwise it is only recorded, or forgotten."""
+    used = {leaf.name for _, condition, _ in conditions_of(knowledge) for leaf in leaves(condition)}
+    for finding in knowledge.findings.values():
+        if finding.ask_when is not None:
+            used.update(leaf.name for leaf in leaves(finding.ask_when))
+    for impossible in knowledge.impossible.values():
+        used.update(leaf.name for leaf in leaves(impossible.when))
+    for finding in knowledge.findings.values():  # an input of something used is used
+        if finding.scale is not None and finding.scale.derived is not None:
+            used.update(finding.scale.derived.inputs)
+    for finding in knowledge.findings.values():
+        if finding.name not in used and not finding.recorded_only:
+            problems.add(
+                finding.place,
+                "unused-finding",
+                f"no rule reads '{finding.name}'",
+                "use it, or move it to facts/recorded.yaml",
+                severity="warning",
+            )
+    for name, place in (
+        *((c.name, c.place) for c in knowledge.concepts.values()),
+        *((s.name, s.place) for s in knowledge.scores.values()),
+    ):
+        if name not in used:
+            problems.add(place, "unused-concept", f"nothing reads '{name}'", severity="warning")
+
+
+def check_references(knowledge: Knowledge, problems: Problems) -> None:
+    """Derivations name quantities, and reference intervals name sources."""
+    for finding in knowledge.findings.values():
+        scale = finding.scale
+        if scale is None:
+            continue
+        for name in scale.derived.inputs if scale.derived else ():
+            if name not in knowledge.findings or knowledge.findings[name].kind != QUANTITY:
+                problems.add(
+                    finding.place,
+                    "unknown-name",
+                    f"'{finding.name}' is derived from {shown(name)}, which is no quantity",
+                    did_you_mean(name, (f.name for f in knowledge.findings.values() if f.kind == QUANTITY)),
+                )
+        if scale.reference_source and scale.reference_source not in (*knowledge.sources, "expert", "unverified"):
+            problems.add(
+                finding.place,
+                "undefined-source",
+                f"the reference interval of '{finding.name}' names no source {shown(scale.reference_source)}",
+                did_you_mean(scale.reference_source, knowledge.sources),
+            )
+
+
+def check_clusters(knowledge: Knowledge, problems: Problems) -> None:
+    """A cluster of one caps nothing: probably a misspelt name."""
+    for diagnosis, rules in knowledge.rules_of.items():
+        clusters: dict[str, list[str]] = {}
+        for rule in rules:
+            if rule.cluster:
+                clusters.setdefault(rule.cluster, []).append(rule.id)
+        for cluster, members in clusters.items():
+            if len(members) == 1:
+                problems.add(
+                    knowledge.rules[members[0]].place,
+                    "cluster-of-one",
+                    f"'{members[0]}' is alone in the cluster '{cluster}' of '{diagnosis}'",
+                    did_you_mean(cluster, (c for c in clusters if c != cluster)),
+                    severity="warning",
+                )
+
+
+def check_register(knowledge: Knowledge, problems: Problems) -> None:
+    """Every row of the register is coded by something, or says why not."""
+    coded = {
+        row
+        for thing in (
+            *knowledge.concepts.values(),
+            *knowledge.scores.values(),
+            *knowledge.rules.values(),
+            *knowledge.red_flags.values(),
+            *knowledge.notes.values(),
+            *knowledge.scope.values(),
+            *knowledge.advice.values(),
+        )
+        for row in thing.evidence
+    }
+    for row in knowledge.register.values():
+        if row.id not in coded and not row.not_coded:
+            problems.add(
+                row.place,
+                "uncoded-evidence",
+                f"row {row.id} is neither coded by a rule nor says why not",
+                "name it in a rule's 'evidence', or add 'not_coded' with the reason",
+                severity="warning",
+            )
+
+
+CHECKS: tuple[Check, ...] = (
+    check_cycles,
+    check_document,
+    check_recorded_only,
+    check_used,
+    check_references,
+    check_clusters,
+    check_register,
+)

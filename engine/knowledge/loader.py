@@ -1,0 +1,128 @@
+"""A folder, or a set of texts, becomes one frozen `Knowledge`; every fault of it is raised once."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from . import yamltext
+from .checks import CHECKS
+from .model import Knowledge, Weighing
+from .parser import Draft, parse
+from .problems import InvalidKnowledge, Place, Problems
+from .quantities import plain
+
+BUILT_IN = Path(__file__).resolve().parents[2]  # holds facts/ and rules/, in a checkout and installed
+
+
+def load(folder: Path) -> Knowledge:
+    """The knowledge base of a folder with `facts/` and `rules/`. Raises `InvalidKnowledge` with every fault."""
+    knowledge, problems = read(folder)
+    if knowledge is None or problems.errors:
+        raise InvalidKnowledge(problems)
+    return knowledge
+
+
+def read(folder: Path) -> tuple[Knowledge | None, Problems]:
+    """As `load`, but hands back the faults and warnings; the knowledge is None where it cannot be built."""
+    problems = Problems()
+    texts: dict[str, str] = {}
+    shown_as = {}
+    for room in ("facts", "rules"):
+        if not (folder / room).is_dir():
+            problems.add(
+                Place(str(folder / room), 1, 1),
+                "no-such-folder",
+                f"there is no folder '{room}' in {folder}",
+                "a knowledge base is a folder with 'facts/' and 'rules/'",
+            )
+            continue
+        files = sorted(p for suffix in ("*.yaml", "*.yml") for p in (folder / room).rglob(suffix))
+        for path in files:
+            relative = path.relative_to(folder).as_posix()
+            file = relative if folder == BUILT_IN else _as_typed(path)
+            try:
+                data = path.read_bytes()
+            except OSError as fault:
+                problems.add(Place(file, 1, 1), "unreadable", f"cannot be read: {fault.strerror}")
+                continue
+            text = yamltext.decode(data, file, problems)
+            if text is not None:
+                texts[relative] = text
+                shown_as[relative] = file
+    return from_texts(texts, problems, shown_as)
+
+
+def _as_typed(path: Path) -> str:
+    try:
+        return path.resolve().relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return str(path)
+
+
+def from_texts(
+    texts: Mapping[str, str], problems: Problems, shown_as: Mapping[str, str] | None = None
+) -> tuple[Knowledge | None, Problems]:
+    """The knowledge base of texts by relative file name; None where faults leave nothing to check."""
+    nodes: dict[str, yamltext.Node] = {}
+    for name, text in sorted(texts.items()):
+        node = yamltext.read_yaml(text, (shown_as or {}).get(name, name), problems)
+        if node is not None:
+            nodes[name] = node
+    draft = parse(nodes, problems)
+    for missing in ("document", "weighing"):
+        if f"rules/{missing}.yaml" not in texts and not problems.errors:
+            problems.add(Place(f"rules/{missing}.yaml", 1, 1), "missing-file", f"there is no rules/{missing}.yaml")
+    if problems.errors:
+        return None, problems
+    assert draft.weighing is not None
+    knowledge = _freeze(draft, draft.weighing)
+    for check in CHECKS:
+        check(knowledge, problems)
+    return knowledge, problems
+
+
+def _freeze(draft: Draft, weighing: Weighing) -> Knowledge:
+    def by_id(things: dict[str, Any]) -> Mapping[str, Any]:
+        return MappingProxyType(dict(sorted(things.items())))
+
+    parts: dict[str, Any] = {
+        "findings": by_id(draft.findings),
+        "impossible": by_id(draft.impossible),
+        "concepts": by_id(draft.concepts),
+        "scores": by_id(draft.scores),
+        "rules": by_id(draft.rules),
+        "red_flags": by_id(draft.red_flags),
+        "notes": by_id(draft.notes),
+        "scope": by_id(draft.scope),
+        "advice": by_id(draft.advice),
+        "diagnoses": by_id(draft.diagnoses),
+        "sources": by_id(draft.sources),
+        "register": by_id(draft.register),
+        "tiers": tuple(draft.tiers),
+        "weighing": weighing,
+        "topics": tuple(draft.topics),
+    }
+    canonical = json.dumps(parts, default=_canonical, sort_keys=True, ensure_ascii=True)
+    return Knowledge(**parts, hash=hashlib.sha256(canonical.encode()).hexdigest()[:12])
+
+
+def _canonical(value: object) -> object:
+    """For the hash: what a thing says, without its place and without how it was spelt."""
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, MappingProxyType):
+        return dict(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        content = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.compare}
+        return {"is": type(value).__name__, **content}
+    raise TypeError(f"{type(value).__name__} in the knowledge base has no canonical form")
+
+
+__all__ = ["BUILT_IN", "from_texts", "load", "read"]

@@ -1,0 +1,460 @@
+"""What is known: findings, conditions over them, and everything that is concluded from them. All of it frozen.
+
+A `place` says where a thing was written; it takes no part in equality, nor in the knowledge hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import cached_property
+from types import MappingProxyType
+from typing import Union
+
+from .problems import Place
+from .quantities import Interval, Linear
+
+NOWHERE = Place("", 0, 0)
+
+YES_NO, CHOICE, QUANTITY = "yes-no", "choice", "quantity"
+KINDS = (YES_NO, CHOICE, QUANTITY)
+KNOWERS = ("patient", "examiner", "laboratory")
+URGENCIES = ("routine", "soon", "same day", "emergency")  # rising
+LEVELS = (  # in rank order, best supported first
+    "contradictory",
+    "established",
+    "likely",
+    "possible",
+    "undecided",
+    "not assessed",
+    "not supported",
+    "unlikely",
+    "excluded",
+)
+AT_LEAST_POSSIBLE = LEVELS[:4]
+FOR = ("establishes", "strongly supports", "supports", "weakly supports")
+AGAINST = ("weakly opposes", "opposes", "strongly opposes", "excludes")
+TIERS = ("most_likely", "other_likely", "do_not_miss", "rare")
+DO_NOT_MISS = "do_not_miss"
+
+
+# Conditions ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Is:
+    """The finding or concept is known yes."""
+
+    name: str
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class Compare:
+    """The quantity (canonical unit) or score (points) compares so with a limit."""
+
+    name: str
+    operator: str
+    limit: Decimal
+    written: str = field(default="", compare=False)
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class OutOfRange:
+    """The quantity lies `below` or `above` its reference interval."""
+
+    name: str
+    side: str
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class TimesUpperLimit:
+    """The quantity compares so with a multiple of its reference interval's upper end."""
+
+    name: str
+    operator: str
+    factor: Decimal
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class IsOneOf:
+    """The choice is known to be one of these."""
+
+    name: str
+    values: tuple[str, ...]
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class Not:
+    child: Condition
+
+
+@dataclass(frozen=True)
+class All:
+    children: tuple[Condition, ...]
+
+
+@dataclass(frozen=True)
+class AnyOf:
+    children: tuple[Condition, ...]
+
+
+@dataclass(frozen=True)
+class AtLeast:
+    count: int
+    children: tuple[Condition, ...]
+
+
+Leaf = Union[Is, Compare, OutOfRange, TimesUpperLimit, IsOneOf]
+Condition = Union[Is, Compare, OutOfRange, TimesUpperLimit, IsOneOf, Not, All, AnyOf, AtLeast]
+LEAVES = (Is, Compare, OutOfRange, TimesUpperLimit, IsOneOf)
+
+
+def leaves(condition: Condition) -> Iterator[Leaf]:
+    """Every leaf of the tree, in the order it was written."""
+    if isinstance(condition, LEAVES):
+        yield condition
+    elif isinstance(condition, Not):
+        yield from leaves(condition.child)
+    else:
+        for child in condition.children:
+            yield from leaves(child)
+
+
+# Findings ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """How a quantity follows from others; for `linear`, factors go with `inputs` and `constant` is added."""
+
+    how: str  # difference, absolute_difference, ratio, smaller_of, larger_of, linear
+    inputs: tuple[str, ...]
+    factors: tuple[Decimal, ...] = ()
+    constant: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What makes a finding a quantity."""
+
+    unit: str
+    units: tuple[tuple[str, Linear], ...]
+    decimals: int
+    plausible: tuple[Decimal, Decimal]
+    usual: tuple[Decimal, Decimal] | None = None
+    reference: tuple[Decimal, Decimal] | None = None
+    reference_source: str = ""
+    derived: Derivation | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that can be known about a patient."""
+
+    name: str
+    title: str
+    ask: str
+    kind: str
+    known_by: str
+    also_called: tuple[str, ...] = ()
+    ask_when: Condition | None = None
+    when_closed_no: bool = False
+    choices: tuple[tuple[str, str], ...] = ()
+    scale: Scale | None = None
+    confirmatory: bool = False
+    recorded_only: bool = False
+    was: tuple[str, ...] = ()
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class Impossible:
+    """What no patient can have together."""
+
+    id: str
+    title: str
+    when: Condition
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+# Conclusions ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Concept:
+    name: str
+    title: str
+    when: Condition
+    source: tuple[str, ...]
+    evidence: tuple[str, ...] = ()
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of a points table."""
+
+    when: Condition
+    points: Decimal
+
+
+@dataclass(frozen=True)
+class Score:
+    """A points table; of each group in `one_of` the first item that holds counts."""
+
+    name: str
+    title: str
+    diagnosis: str
+    source: tuple[str, ...]
+    items: tuple[Item, ...]
+    one_of: tuple[tuple[Item, ...], ...] = ()
+    asserted_only: tuple[Item, ...] = ()
+    evidence: tuple[str, ...] = ()
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A condition and the evidence that it is, for or against its diagnosis."""
+
+    id: str
+    diagnosis: str
+    title: str
+    when: Condition
+    then: str
+    source: tuple[str, ...]
+    evidence: tuple[str, ...] = ()
+    cluster: str = ""
+    scope: str = ""
+    place: Place = field(default=NOWHERE, compare=False)
+
+    @property
+    def is_for(self) -> bool:
+        return self.then in FOR
+
+
+@dataclass(frozen=True)
+class RedFlag:
+    id: str
+    title: str
+    when: Condition
+    urgency: str
+    action: str
+    source: tuple[str, ...]
+    evidence: tuple[str, ...] = ()
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class Note:
+    """A text shown when its condition is yes: about a condition that is no diagnosis here, or (`scope`) about our limits."""
+
+    id: str
+    title: str
+    when: Condition
+    text: str
+    source: tuple[str, ...]
+    about: str = ""
+    evidence: tuple[str, ...] = ()
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What a patient may be told once the diagnosis is possible, and only while the condition is known to hold."""
+
+    id: str
+    diagnosis: str
+    text: str
+    when: Condition
+    withheld: str
+    source: tuple[str, ...]
+    evidence: tuple[str, ...] = ()
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    id: str
+    tier: str
+    title: str
+    summary: str
+    icd10: str = ""
+    origin: str = "document"
+    urgency: tuple[tuple[str, str], ...] = ()
+    needs: Condition | None = None
+    likely_needs: Condition | None = None
+    next_steps: tuple[str, ...] = ()
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class Source:
+    id: str
+    citation: str
+    checked: str
+    doi: str = ""
+    pmid: str = ""
+    ref: str = ""
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class EvidenceRow:
+    id: str
+    finding: str
+    strength: str = ""
+    refs: tuple[str, ...] = ()
+    not_coded: str = ""
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
+class Tier:
+    id: str
+    heading: str
+    diagnoses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """Points of a strength (unsigned), and where the levels begin."""
+
+    weak: int
+    moderate: int
+    strong: int
+    possible: int
+    likely: int
+    unlikely: int
+
+    def points(self, then: str) -> int:
+        """Signed points of a strength; 0 for `establishes` and `excludes`, which do not weigh."""
+        sign = 1 if then in FOR else -1
+        if then in ("establishes", "excludes"):
+            return 0
+        if then.startswith("strongly"):
+            return sign * self.strong
+        return sign * (self.weak if then.startswith("weakly") else self.moderate)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Related findings that are asked on one screen."""
+
+    title: str
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Topic:
+    id: str
+    title: str
+    panels: tuple[Panel, ...]
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """A whole knowledge base. Mappings are by id in sorted order, so that the order of files never shows."""
+
+    findings: Mapping[str, Finding]
+    impossible: Mapping[str, Impossible]
+    concepts: Mapping[str, Concept]
+    scores: Mapping[str, Score]
+    rules: Mapping[str, Rule]
+    red_flags: Mapping[str, RedFlag]
+    notes: Mapping[str, Note]
+    scope: Mapping[str, Note]
+    advice: Mapping[str, Advice]
+    diagnoses: Mapping[str, Diagnosis]
+    sources: Mapping[str, Source]
+    register: Mapping[str, EvidenceRow]
+    tiers: tuple[Tier, ...]
+    weighing: Weighing
+    topics: tuple[Topic, ...]
+    hash: str = ""
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """Diagnosis ids: the document's own in its order, then those beyond, by tier and id."""
+        named = [d for tier in self.tiers for d in tier.diagnoses if d in self.diagnoses]
+        beyond = sorted(
+            (d for d in self.diagnoses if d not in named), key=lambda d: (TIERS.index(self.diagnoses[d].tier), d)
+        )
+        return (*named, *beyond)
+
+    @cached_property
+    def rules_of(self) -> Mapping[str, tuple[Rule, ...]]:
+        """The rules of each diagnosis, by id."""
+        return MappingProxyType(
+            {d: tuple(r for r in self.rules.values() if r.diagnosis == d) for d in self.diagnoses}
+        )
+
+    @cached_property
+    def renamed(self) -> Mapping[str, str]:
+        """Former names of findings, and what they are called now."""
+        return MappingProxyType({old: f.name for f in self.findings.values() for old in f.was})
+
+
+    @cached_property
+    def depends_on(self) -> Mapping[str, tuple[str, ...]]:
+        """What each concept, score, gated finding and derived quantity needs decided first."""
+        needs: dict[str, tuple[str, ...]] = {}
+        for concept in self.concepts.values():
+            needs[concept.name] = tuple(leaf.name for leaf in leaves(concept.when))
+        for score in self.scores.values():
+            items = (*score.items, *(i for group in score.one_of for i in group))
+            needs[score.name] = tuple(leaf.name for item in items for leaf in leaves(item.when))
+        for finding in self.findings.values():
+            if finding.when_closed_no and finding.ask_when is not None:
+                needs[finding.name] = tuple(leaf.name for leaf in leaves(finding.ask_when))
+            elif finding.scale is not None and finding.scale.derived is not None:
+                needs[finding.name] = finding.scale.derived.inputs
+        return needs
+
+    @cached_property
+    def depth(self) -> Mapping[str, int]:
+        """How many steps of inference a concept, score or gated finding is away from the answers; from 1."""
+        needs = {
+            n: tuple(d for d in on if d in self.depends_on)
+            for n, on in self.depends_on.items()
+            if n not in self.findings or self.findings[n].scale is None
+        }
+        depth: dict[str, int] = {}
+        for start in sorted(needs):
+            stack = [start]  # not recursive: a chain may be long
+            while stack:
+                name = stack[-1]
+                waiting = [d for d in needs[name] if d in needs and d not in depth]
+                if waiting:
+                    stack.extend(waiting)
+                else:
+                    stack.pop()
+                    depth[name] = 1 + max((depth[d] for d in needs[name] if d in needs), default=0)
+        return depth
+
+    @cached_property
+    def decision_order(self) -> tuple[str, ...]:
+        """Concepts, scores and gated findings, each after all that it rests on."""
+        return tuple(sorted(self.depth, key=lambda name: (self.depth[name], name)))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is known of one finding: yes or no, a choice, or where a quantity lies. Exactly one of the three is given."""
+
+    truth: bool | None = None
+    choice: str = ""
+    quantity: Interval | None = None
+    reference: tuple[Decimal, Decimal] | None = None  # of the laboratory that measured it
+    derived: bool = False
+    written: str = field(default="", compare=False)
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+Findings = Mapping[str, Answer]  # a patient: what is unknown is absent

@@ -1,0 +1,205 @@
+"""What a condition means: strong Kleene logic over what is known. Every other reader is held equal to this one.
+
+`True` is known yes, `False` known no, `None` unknown. Unknown never becomes no.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+
+from .model import (
+    All,
+    AnyOf,
+    AtLeast,
+    Compare,
+    Condition,
+    Findings,
+    Impossible,
+    Is,
+    IsOneOf,
+    Item,
+    Knowledge,
+    Not,
+    OutOfRange,
+    Score,
+    TimesUpperLimit,
+    leaves,
+)
+from .quantities import Interval
+
+Truth = bool | None
+
+
+def combined(condition: Condition, leaf: Callable[[Condition], Truth]) -> Truth:
+    """The value of a tree, given the values of its leaves."""
+    if isinstance(condition, Not):
+        inner = combined(condition.child, leaf)
+        return None if inner is None else not inner
+    if isinstance(condition, All):
+        return conjunction(combined(c, leaf) for c in condition.children)
+    if isinstance(condition, AnyOf):
+        return at_least(1, [combined(c, leaf) for c in condition.children])
+    if isinstance(condition, AtLeast):
+        return at_least(condition.count, [combined(c, leaf) for c in condition.children])
+    return leaf(condition)
+
+
+def conjunction(values: Iterable[Truth]) -> Truth:
+    """No as soon as one is no, yes when all are yes."""
+    unknown = False
+    for value in values:
+        if value is False:
+            return False
+        unknown = unknown or value is None
+    return None if unknown else True
+
+
+def at_least(count: int, values: list[Truth]) -> Truth:
+    """Yes once `count` are yes, no once so many can no longer be."""
+    if values.count(True) >= count:
+        return True
+    return False if len(values) - values.count(False) < count else None
+
+
+class Valuation:
+    """Everything that follows from one patient's findings, decided in order of dependency."""
+
+    def __init__(self, knowledge: Knowledge, findings: Findings) -> None:
+        self.knowledge = knowledge
+        self.findings = findings
+        self.decided: dict[str, Truth] = {}
+        self.scores: dict[str, Interval] = {}
+        for name in knowledge.decision_order:
+            if name in knowledge.concepts:
+                self.decided[name] = self.of(knowledge.concepts[name].when)
+            elif name in knowledge.scores:
+                self.scores[name] = self.total(knowledge.scores[name])
+            else:
+                self.decided[name] = self._gated(name)
+
+    def of(self, condition: Condition) -> Truth:
+        """Whether the condition is known yes, known no, or unknown."""
+        return combined(condition, self._leaf)
+
+    def truth_of(self, name: str) -> Truth:
+        """Whether the yes-no finding or concept is known yes, known no, or unknown."""
+        if name in self.decided:
+            return self.decided[name]
+        answer = self.findings.get(name)
+        return None if answer is None else answer.truth
+
+    def closed(self, name: str) -> bool:
+        """Whether the finding is no only because its gate is: nobody answered it."""
+        return name not in self.findings and self.decided.get(name) is False and name in self.knowledge.findings
+
+    def total(self, score: Score) -> Interval:
+        """Where the total lies: one number once every item is decided."""
+        low = high = Decimal(0)
+        for item in score.items:
+            value = self.of(item.when)
+            low += item.points if value else (min(item.points, Decimal(0)) if value is None else 0)
+            high += item.points if value else (max(item.points, Decimal(0)) if value is None else 0)
+        for group in score.one_of:
+            possible = self.possible_points(group)
+            low += min(possible)
+            high += max(possible)
+        return Interval(low, high)
+
+    def possible_points(self, group: tuple[Item, ...]) -> list[Decimal]:
+        """What the first item that holds may give: the points of every item that may be it, or 0 when none may be."""
+        possible = []
+        for item in group:
+            value = self.of(item.when)
+            if value is not False:
+                possible.append(item.points)
+            if value:
+                return possible
+        return [*possible, Decimal(0)]
+
+    def _gated(self, name: str) -> Truth:
+        finding = self.knowledge.findings[name]
+        answer = self.findings.get(name)
+        if answer is not None:
+            return answer.truth
+        assert finding.ask_when is not None
+        return False if self.of(finding.ask_when) is False else None
+
+    def _leaf(self, leaf: Condition) -> Truth:
+        if isinstance(leaf, Is):
+            return self.truth_of(leaf.name)
+        if isinstance(leaf, Compare) and leaf.name in self.scores:
+            return self.scores[leaf.name].compared(leaf.operator, leaf.limit)
+        return leaf_truth(leaf, self.findings)
+
+
+def leaf_truth(leaf: Condition, findings: Findings) -> Truth:
+    """The value of a leaf that speaks of a finding, from the answers alone."""
+    assert isinstance(leaf, (Is, Compare, OutOfRange, TimesUpperLimit, IsOneOf))
+    answer = findings.get(leaf.name)
+    if answer is None:
+        return None
+    if isinstance(leaf, Is):
+        return answer.truth
+    if isinstance(leaf, IsOneOf):
+        return answer.choice in leaf.values
+    assert answer.quantity is not None
+    if isinstance(leaf, Compare):
+        return answer.quantity.compared(leaf.operator, leaf.limit)
+    if answer.reference is None:
+        return None
+    low, high = answer.reference
+    if isinstance(leaf, OutOfRange):
+        return answer.quantity.compared("<", low) if leaf.side == "below" else answer.quantity.compared(">", high)
+    return answer.quantity.compared(leaf.operator, leaf.factor * high)
+
+
+def impossible(knowledge: Knowledge, findings: Findings) -> tuple[Impossible, ...]:
+    """What the answers say together that cannot hold together."""
+    return tuple(
+        i for i in knowledge.impossible.values() if combined(i.when, lambda leaf: leaf_truth(leaf, findings)) is True
+    )
+
+
+def missing(condition: Condition, valuation: Valuation) -> tuple[str, ...]:
+    """The unknown findings that an undecided condition still waits for, in the order they are written."""
+    names: dict[str, None] = {}
+    _missing(condition, valuation, names, set())
+    return tuple(names)
+
+
+def _missing(condition: Condition, valuation: Valuation, names: dict[str, None], seen: set[str]) -> None:
+    if valuation.of(condition) is not None:
+        return
+    if isinstance(condition, Not):
+        _missing(condition.child, valuation, names, seen)
+    elif isinstance(condition, (All, AnyOf, AtLeast)):
+        for child in condition.children:
+            _missing(child, valuation, names, seen)
+    elif condition.name in seen:
+        return
+    else:
+        seen.add(condition.name)
+        knowledge = valuation.knowledge
+        if condition.name in knowledge.concepts:
+            _missing(knowledge.concepts[condition.name].when, valuation, names, seen)
+        elif condition.name in knowledge.scores:
+            score = knowledge.scores[condition.name]
+            for item in (*score.items, *(i for group in score.one_of for i in group)):
+                _missing(item.when, valuation, names, seen)
+        else:
+            names[condition.name] = None
+
+
+def names_in(condition: Condition) -> tuple[str, ...]:
+    """The names that a condition speaks of, each once, in the order they are written."""
+    return tuple(dict.fromkeys(leaf.name for leaf in leaves(condition)))
+
+
+def mentioned(conditions: Mapping[str, Condition]) -> dict[str, set[str]]:
+    """For each name, the ids of the conditions that speak of it."""
+    users: dict[str, set[str]] = {}
+    for owner, condition in conditions.items():
+        for name in names_in(condition):
+            users.setdefault(name, set()).add(owner)
+    return users
