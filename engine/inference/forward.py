@@ -9,7 +9,6 @@ import collections
 import collections.abc
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -34,7 +33,7 @@ from .compilation import (
     needs_name,
     score_interval,
 )
-from .weighing import Conclusion, Standing, weigh
+from .weighing import Conclusion, Inference, Standing, weigh
 
 
 def _import_experta() -> Any:
@@ -101,16 +100,6 @@ class Concluded(experta.Fact):  # type: ignore[misc]
 
 
 _FACTS = {"Known": Known, "Chosen": Chosen, "Quantity": Quantity, "Unstated": Unstated, "Candidate": Candidate}
-
-
-@dataclass(frozen=True)
-class Inference:
-    """What one run of the engine concluded."""
-
-    conclusions: Mapping[str, Conclusion]
-    red_flags: tuple[str, ...]
-    said: frozenset[str]  # ids of notes, scope notices and advice whose condition is yes
-    firings: tuple[str, ...]  # authors' ids in the order in which they fired
 
 
 class ConsultationEngine(experta.KnowledgeEngine):  # type: ignore[misc]

@@ -37,6 +37,16 @@ class Conclusion:
         return (LEVELS.index(self.level), -self.points)
 
 
+@dataclass(frozen=True)
+class Inference:
+    """What follows from one patient's findings, whoever worked it out."""
+
+    conclusions: Mapping[str, Conclusion]
+    red_flags: tuple[str, ...]  # ids, sorted
+    said: frozenset[str]  # ids of notes, scope notices and advice whose condition is yes
+    firings: tuple[str, ...] = ()  # authors' ids in the order in which they fired; () where nothing fires in turn
+
+
 def weigh(knowledge: Knowledge, diagnosis: Diagnosis, standing: Standing) -> Conclusion:
     """The conclusion about `diagnosis`. Pure; the order of the rules is of no account."""
     rules = knowledge.rules_of[diagnosis.id]
@@ -141,4 +151,4 @@ def is_listed(knowledge: Knowledge, conclusion: Conclusion) -> bool:
     return any(knowledge.rules[r].is_for for r in conclusion.fired)
 
 
-__all__ = ["Conclusion", "Standing", "counting", "highest", "is_listed", "ranked", "weigh"]
+__all__ = ["Conclusion", "Inference", "Standing", "counting", "highest", "is_listed", "ranked", "weigh"]

@@ -1,0 +1,732 @@
+"""The commands: parse, call, print, exit. What they call is imported with the command, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from . import __version__
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from .engine.inference.outcome import Outcome
+    from .engine.inference.reasoner import Reasoner
+    from .engine.interview.consultation import Consultation, Screen
+    from .engine.knowledge.cases import Case
+    from .engine.knowledge.model import Knowledge
+    from .engine.knowledge.problems import Problem, Problems
+
+DONE, FINDINGS, USAGE, BAD_KNOWLEDGE, BAD_CASE, NOTHING, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 5, 70, 130
+
+EXAMPLES = """\b
+Examples:
+  crampdx consult                       ask me, question by question
+  crampdx diagnose patient.yaml         report on a case file
+  crampdx batch cases/ --output all.jsonl
+  crampdx vocab calf                    which findings are there?
+"""
+
+_EXIT_CODES = """\b
+Exit codes: 0 done, 1 findings (a failed case), 2 usage, 3 knowledge base invalid,
+4 case invalid, 5 nothing matched, 70 internal error, 130 interrupted.
+"""
+
+
+class Commands(click.Group):
+    """Turns every way of failing into a message and an exit code; never a traceback for bad input."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
+        from .engine.knowledge.problems import InvalidCase, InvalidKnowledge
+
+        try:
+            result = super().main(*args, standalone_mode=False, **kwargs)
+            sys.stdout.flush()
+        except click.exceptions.Exit as request:
+            sys.exit(request.exit_code)
+        except click.ClickException as fault:
+            fault.show()
+            sys.exit(fault.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("interrupted", err=True)
+            sys.exit(INTERRUPTED)
+        except InvalidKnowledge as fault:
+            _print_problems(fault.problems, fault.texts)
+            click.echo(f"the knowledge base has {_number(len(fault.problems), 'error')}", err=True)
+            sys.exit(BAD_KNOWLEDGE)
+        except InvalidCase as fault:
+            _print_problems(fault.problems, fault.texts)
+            sys.exit(BAD_CASE)
+        except BrokenPipeError:
+            # The reader has gone; so that the interpreter does not complain while it closes the stream.
+            with contextlib.suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(DONE)
+        except OSError as fault:
+            click.echo(f"error: {fault.filename or ''}: {fault.strerror or fault}", err=True)
+            sys.exit(USAGE)
+        except Exception as fault:
+            if os.environ.get("CRAMPDX_DEBUG"):
+                raise
+            click.echo(f"internal error: {type(fault).__name__}: {fault}", err=True)
+            click.echo("this is a bug; CRAMPDX_DEBUG=1 shows where", err=True)
+            sys.exit(INTERNAL)
+        sys.exit(result if isinstance(result, int) else DONE)
+
+
+@click.group(cls=Commands, invoke_without_command=True, epilog=EXAMPLES + "\n" + _EXIT_CODES)
+@click.version_option(__version__, prog_name="crampdx")
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Differential diagnosis of bilateral leg cramping, by rules that name their sources.
+
+    Decision support for health professionals and for learning; not a medical device.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def _folder_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--knowledge",
+        "folder",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="A folder with facts/ and rules/; the built-in knowledge by default.",
+    )(command)
+
+
+# diagnose ------------------------------------------------------------------------------------------------------------
+
+
+@main.command(no_args_is_help=True, epilog="\b\nExample:\n  crampdx diagnose patient.yaml\n  cat patient.json | crampdx diagnose -")
+@click.argument("cases", nargs=-1, required=True, metavar="CASE...")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@_folder_option
+def diagnose(cases: tuple[str, ...], form: str, folder: Path | None) -> int:
+    """Report on each patient in the case files CASE (YAML or JSON; `-` is standard input)."""
+    from .engine.report.records import as_json, envelope, record
+
+    knowledge = _knowledge(folder)
+    reasoner = _reasoner(knowledge)
+    console = _console()
+    records: list[dict[str, Any]] = []
+    faults: list[Problem] = []
+    texts: dict[str, tuple[str, ...]] = {}
+    printed = 0
+    for path in dict.fromkeys(cases):
+        found, problems = _read_cases(path, knowledge)
+        faults += problems.errors
+        texts.update(problems.texts)
+        for case in found:
+            outcome = reasoner.conclude(case.findings)
+            warnings = (*case.warnings, *(w.message for w in problems.warnings))
+            if form == "json":
+                records.append(record(case.name, outcome, warnings))
+                continue
+            from .engine.report.text import print_outcome
+
+            if printed:
+                console.print("\n" + "=" * min(console.width, 80) + "\n", highlight=False)
+            print_outcome(console, case.name, outcome, __version__, warnings)
+            printed += 1
+    if form == "json":
+        document = envelope(__version__, knowledge, records)
+        if faults:
+            document["problems"] = [_problem_record(p) for p in sorted(faults)]
+        click.echo(as_json(document).encode(), nl=False)
+    if faults:
+        sys.stdout.flush()
+        _print_problems(sorted(faults), texts)
+        return BAD_CASE
+    return DONE
+
+
+# batch ---------------------------------------------------------------------------------------------------------------
+
+
+@main.command(no_args_is_help=True, epilog="\b\nExample:\n  crampdx batch cases/ --output results.jsonl")
+@click.argument("inputs", nargs=-1, required=True, metavar="FILE-OR-FOLDER...")
+@click.option("--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="One JSON line a case.")
+@_folder_option
+def batch(inputs: tuple[str, ...], output: Path, folder: Path | None) -> int:
+    """Evaluate every case file (YAML, JSON), in folders, too; write one JSON line a case.
+
+    A case that cannot be read is reported with its place, counted, and has its line in the output with the reasons.
+    """
+    from .engine.report.records import SCHEMA_VERSION, as_json_line, record
+
+    files = _case_files(inputs)
+    if not files:
+        click.echo("no case file there: a case file ends in .yaml, .yml or .json", err=True)
+        return NOTHING
+    knowledge = _knowledge(folder)
+    reasoner = _reasoner(knowledge)
+    done = rejected = 0
+    urgencies: dict[str, int] = {}
+    head = {"schema_version": SCHEMA_VERSION, "version": __version__, "knowledge": knowledge.hash}
+    with _written_whole(output) as stream:
+        for file in files:
+            cases, problems = _read_cases(str(file), knowledge)
+            if problems.errors:
+                rejected += max(1, _cases_in(file) - len(cases))
+                _print_problems(problems.errors, problems.texts)
+                rejects = {**head, "file": str(file), "problems": [_problem_record(p) for p in problems.errors]}
+                stream.write(as_json_line(rejects))
+            for case in cases:
+                outcome = reasoner.conclude(case.findings)
+                stream.write(as_json_line({**head, "file": str(file), **record(case.name, outcome, case.warnings)}))
+                done += 1
+                urgencies[outcome.urgency] = urgencies.get(outcome.urgency, 0) + 1
+    counts = ", ".join(f"{n} {u}" for u, n in sorted(urgencies.items(), key=lambda item: _urgency_rank(item[0])))
+    click.echo(
+        f"{_number(len(files), 'file')}: {_number(done, 'case')} evaluated ({counts or 'none'}), {rejected} rejected "
+        f"-> {output}",
+        err=True,
+    )
+    if not done and not rejected:
+        return NOTHING
+    return BAD_CASE if rejected else DONE
+
+
+def _cases_in(file: Path) -> int:
+    """How many cases a file sets out to hold, well-formed or not."""
+    from .engine.knowledge import yamltext
+    from .engine.knowledge.problems import Problems
+
+    problems = Problems()
+    text = yamltext.decode(file.read_bytes(), str(file), problems)
+    node = None if text is None else yamltext.read_yaml(text, str(file), problems)
+    return len(node.items) if isinstance(node, yamltext.Sequence) else 1
+
+
+def _urgency_rank(urgency: str) -> int:
+    from .engine.knowledge.model import URGENCIES
+
+    return -URGENCIES.index(urgency)
+
+
+# check, test ---------------------------------------------------------------------------------------------------------
+
+
+@main.command()
+@_folder_option
+@click.option("--strict", is_flag=True, help="Warnings fail, too (exit 1).")
+def check(folder: Path | None, strict: bool) -> int:
+    """Check the knowledge base: names, kinds, units, sources, cycles; every problem in one run."""
+    from .engine.knowledge.loader import BUILT_IN, read
+
+    knowledge, problems = read(folder or BUILT_IN)
+    _print_problems((*problems.errors, *problems.warnings), problems.texts, err=False)
+    counts = f"{_number(len(problems.errors), 'error')}, {_number(len(problems.warnings), 'warning')}"
+    if knowledge is not None:
+        click.echo(
+            f"{len(knowledge.findings)} findings, {len(knowledge.concepts)} concepts, {len(knowledge.scores)} scores, "
+            f"{len(knowledge.rules)} rules for {len(knowledge.diagnoses)} diagnoses, {len(knowledge.red_flags)} red flags, "
+            f"knowledge {knowledge.hash}: {counts}"
+        )
+    else:
+        click.echo(counts)
+    if problems.errors:
+        return BAD_KNOWLEDGE
+    return FINDINGS if strict and problems.warnings else DONE
+
+
+@main.command("test")
+@click.argument("path", required=False, type=click.Path(exists=True, path_type=Path))
+@click.option("--summary", is_flag=True, help="Add the accuracy tables over patients whose answer is known.")
+@_folder_option
+def run_tests(path: Path | None, summary: bool, folder: Path | None) -> int:
+    """Hold the knowledge base to the regression cases in PATH (a file or a folder; tests/cases by default)."""
+    from .engine.authoring.regression import differences
+    from .engine.knowledge.loader import BUILT_IN
+
+    where = path or next((p for p in (Path("tests/cases"), BUILT_IN / "tests" / "cases") if p.is_dir()), None)
+    files = _case_files((str(where),)) if where else []
+    if not files:
+        click.echo(f"no case file in {where or 'tests/cases'}", err=True)
+        return NOTHING
+    knowledge = _knowledge(folder)
+    reasoner = _reasoner(knowledge)
+    passed = failed = without = 0
+    broken: list[Problem] = []
+    for file in files:
+        cases, problems = _read_cases(str(file), knowledge)
+        broken += problems.errors
+        _print_problems(problems.errors, problems.texts, err=False)
+        for case in cases:
+            if not case.expected:
+                without += 1
+                continue
+            different = differences(case, reasoner.conclude(case.findings))
+            passed, failed = (passed, failed + 1) if different else (passed + 1, failed)
+            if different:
+                click.echo(f"FAILED {case.place}: {case.name}")
+                for difference in different:
+                    click.echo(f"  {difference}")
+    click.echo(
+        f"{passed} passed, {failed} failed"
+        + (f", {without} without expectations" if without else "")
+        + (f", {_number(len(broken), 'error')} in case files" if broken else "")
+    )
+    if summary:
+        _print_summary(files, knowledge, reasoner)
+    if broken:
+        return BAD_CASE
+    if not passed and not failed:
+        return NOTHING
+    return FINDINGS if failed else DONE
+
+
+def _print_summary(files: list[Path], knowledge: Knowledge, reasoner: Reasoner) -> None:
+    from .engine.authoring.regression import judge, without_confirmation
+    from .engine.knowledge.cases import read_findings
+    from .engine.knowledge.problems import Place, Problems
+    from .engine.authoring.accuracy import accuracy_lines
+
+    judged, bare = [], []
+    for file in files:
+        for case in _read_cases(str(file), knowledge)[0]:
+            if case.diagnosis:
+                judged.append(judge(case, reasoner.conclude(case.findings)))
+                kept: Any = without_confirmation(case, knowledge)
+                findings, _ = read_findings(kept, knowledge, Problems(), Place(str(file), 1, 1))
+                bare.append(judge(case, reasoner.conclude(findings)))
+    for line in accuracy_lines(judged, bare):
+        click.echo(line)
+
+
+# vocab, show ---------------------------------------------------------------------------------------------------------
+
+
+@main.command()
+@click.argument("word", required=False, default="")
+@_folder_option
+def vocab(word: str, folder: Path | None) -> int:
+    """List the findings, or those whose name, title, question or other names contain WORD."""
+    from .engine.interview.consultation import search
+    from .engine.knowledge.problems import did_you_mean
+
+    knowledge = _knowledge(folder)
+    found = search(knowledge, word)
+    if not found:
+        words = {w for f in knowledge.findings.values() for n in (f.name, *f.also_called) for w in n.lower().split("_")}
+        click.echo(f"no finding matches '{word}'. {did_you_mean(word, words)}".rstrip(), err=True)
+        return NOTHING
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
+    table.add_column("finding", overflow="fold", ratio=5)
+    table.add_column("value", overflow="fold", ratio=3)
+    table.add_column("meaning", overflow="fold", ratio=7)
+    for finding in found:
+        value = "yes, no" if finding.kind == "yes-no" else ", ".join(c for c, _ in finding.choices)
+        if finding.scale is not None:
+            value = " or ".join((finding.scale.unit, *(u for u, _ in finding.scale.units)))
+        table.add_row(finding.name, value, finding.title)
+    _console().print(table)
+    click.echo(_number(len(found), "finding"), err=True)
+    return DONE
+
+
+@main.command()
+@click.argument("id")
+@click.option("--compiled", is_flag=True, help="Show the Experta rules that it becomes.")
+@_folder_option
+def show(id: str, compiled: bool, folder: Path | None) -> int:
+    """Show a finding, concept, score, rule, red flag, note, source or diagnosis as its author wrote it, and who uses it."""
+    from .engine.authoring.reference import everything, users_of, written
+    from .engine.knowledge.loader import BUILT_IN
+    from .engine.knowledge.problems import did_you_mean
+
+    knowledge = _knowledge(folder)
+    things = everything(knowledge)
+    if id not in things:
+        click.echo(f"nothing is called '{id}'. {did_you_mean(id, things)}".rstrip(), err=True)
+        return NOTHING
+    if compiled:
+        from .engine.inference.compilation import compile_knowledge
+
+        rules = [p for p in compile_knowledge(knowledge) if p.owner == id]
+        if not rules:
+            click.echo(f"'{id}' becomes a fact, not a rule", err=True)
+            return NOTHING
+        click.echo("\n\n".join(p.as_python() for p in rules))
+        return DONE
+    place = things[id]
+    click.echo(f"# {place.file}:{place.line}")
+    file = Path(place.file) if folder else BUILT_IN / place.file
+    click.echo(written(file.read_text(encoding="utf-8"), place, whole=id in knowledge.diagnoses))
+    users = users_of(knowledge, id)
+    if users:
+        click.echo("\n# used by: " + ", ".join(users))
+    return DONE
+
+
+@main.command(hidden=True)
+@click.argument("cases", type=click.Path(exists=True, path_type=Path))
+@_folder_option
+def evidence(cases: Path, folder: Path | None) -> int:
+    """Write docs/evidence.md: every row of the evidence, with the rules and cases that use it."""
+    from .engine.authoring.evidence import evidence_page
+
+    knowledge = _knowledge(folder)
+    read = [(str(f), _read_cases(str(f), knowledge)[0]) for f in _case_files((str(cases),))]
+    reasoner = _reasoner(knowledge)
+    fired = {c.name: reasoner.conclude(c.findings).inference for _, found in read for c in found}
+    click.echo(evidence_page(knowledge, [(c, fired[c.name]) for _, found in read for c in found]), nl=False)
+    return DONE
+
+
+# consult -------------------------------------------------------------------------------------------------------------
+
+_HELP = """  y, n, ?       yes, no, don't know (Enter alone never means no)
+  1 3           (in a list) these are true; then you are asked about the rest
+  none          (in a list) none of those shown
+  120 mg/dL     a number, with or without a unit; '> 20000 U/L' for an off-scale result
+  a drug name   counts as yes for that kind of medicine
+  why           what this question is for
+  back          take the last answer back and ask again
+  no tests      no laboratory or scan results are to be had; no examination likewise
+  report        the differential so far
+  quit          stop here; the report follows, and the answers are saved"""
+
+
+@main.command()
+@click.argument("case", required=False)
+@click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Where to save the answers; a new file.")
+@_folder_option
+def consult(case: str | None, save: Path | None, folder: Path | None) -> int:
+    """Ask about one patient, question by question, then report. Starts from the answers in CASE, where given."""
+    from .engine.interview.consultation import Consultation
+    from .engine.report.text import print_outcome
+
+    knowledge = _knowledge(folder)
+    start = Consultation(knowledge)
+    name = "Consultation"
+    if case is not None:
+        found, problems = _read_cases(case, knowledge)
+        if problems.errors:
+            _print_problems(problems.errors, problems.texts)
+            return BAD_CASE
+        name = found[0].name
+        for finding, scalar in found[0].given.items():
+            start = start.answered(finding, scalar.text)
+    click.echo("Leg cramping: questions from the most urgent to the least. 'help' lists what you can type.")
+    click.echo("Decision support, not a medical device; in an emergency call for help first.\n")
+    session = _Session(start)
+    interrupted = False
+    try:
+        session.run()
+    except (click.Abort, KeyboardInterrupt):
+        interrupted = True
+        click.echo("\ninterrupted; what you have answered is kept")
+    click.echo()
+    console = _console()
+    if not interrupted:
+        print_outcome(console, name, _reasoner(knowledge).conclude(session.state.findings), __version__)
+    if session.state.given:
+        path = _save_case(session.state, save, name)
+        click.echo(f"\nanswers saved in {path} (health data: readable by you alone)", err=True)
+        click.echo(f"go on with: crampdx consult {path}", err=True)
+    return INTERRUPTED if interrupted else DONE
+
+
+class _Session:
+    """Puts screens, reads what is typed. The state is the consultation; `back` returns to an earlier one."""
+
+    def __init__(self, start: Consultation) -> None:
+        self.state = start
+        self.history: list[Consultation] = []
+        self.told: set[str] = set()
+        self.topic = ""
+
+    def run(self) -> None:
+        self._tell_red_flags()
+        while True:
+            screen = self.state.next_screen()
+            if screen is None:
+                click.echo("Everything has been asked.")
+                return
+            if screen.topic != self.topic:
+                self.topic = screen.topic
+                click.echo(f"\n== {screen.topic} ({_number(self.state.remaining(), 'question')} left)")
+            after = self._ask(screen)
+            if after is None:
+                return
+            if after is not self.state:
+                self.history.append(self.state)
+                self.state = after
+                self._tell_red_flags()
+
+    def _ask(self, screen: Screen) -> Consultation | None:
+        """The state after one screen; the same state to ask again; None to stop."""
+        if len(screen.findings) == 1:
+            return self._ask_one(screen)
+        click.echo(f"\n{screen.title}")
+        for number, finding in enumerate(screen.findings, 1):
+            click.echo(f"  {number}  {finding.ask}")
+        typed = self._read("Any of these? (numbers, none, ?)", screen)
+        if isinstance(typed, str):
+            return self._panel_answer(screen, typed)
+        return typed
+
+    def _ask_one(self, screen: Screen) -> Consultation | None:
+        from .engine.interview.consultation import entry_hint, with_unit
+
+        (finding,) = screen.findings
+        click.echo(f"\n{finding.ask}")
+        for number, (_, wording) in enumerate(finding.choices, 1):
+            click.echo(f"  {number}  {wording}")
+        typed = self._read(f"({entry_hint(finding)})", screen)
+        if not isinstance(typed, str):
+            return typed
+        if typed in ("?", "unknown"):
+            return self.state.left_unknown(finding.name)
+        words = {"y": "yes", "n": "no"}.get(typed.lower(), typed)
+        if finding.choices and typed.isdigit() and 1 <= int(typed) <= len(finding.choices):
+            words = finding.choices[int(typed) - 1][0]
+        return self._taken({finding.name: with_unit(finding, words)})
+
+    def _panel_answer(self, screen: Screen, typed: str) -> Consultation | None:
+        names = [f.name for f in screen.findings]
+        low = typed.lower()
+        if low in ("?", "unknown"):
+            return self.state.left_unknown(*names)
+        if low in ("none", "n", "no"):
+            return self._taken(dict.fromkeys(names, "no"))
+        parts = low.replace(",", " ").split()
+        if not all(p.isdigit() and 1 <= int(p) <= len(names) for p in parts):
+            click.echo(f"  not understood: type numbers from 1 to {len(names)}, 'none', '?' or 'help'")
+            return self.state
+        chosen = {names[int(p) - 1] for p in parts}
+        rest = [f for f in screen.findings if f.name not in chosen]
+        after = self._taken(dict.fromkeys(sorted(chosen), "yes"))
+        if after is self.state or not rest:
+            return after
+        while True:
+            answer = self._read("And the others: n (none of them) or ? (don't know)", screen)
+            if not isinstance(answer, str):
+                return answer
+            if answer.lower() in ("n", "no", "none"):
+                for finding in rest:
+                    after = self._kept(after, finding.name, "no")
+                return after
+            if answer.lower() in ("?", "unknown"):
+                return after.left_unknown(*(f.name for f in rest))
+            click.echo("  type n or ?")
+
+    def _kept(self, state: Consultation, name: str, words: str) -> Consultation:
+        return state if state.problems_with(name, words).errors else state.answered(name, words)
+
+    def _taken(self, answers: dict[str, str]) -> Consultation:
+        """The state with the answers, or the present one after saying what is wrong with them."""
+        after = self.state
+        for name, words in answers.items():
+            faults = after.problems_with(name, words).errors
+            if faults:
+                for fault in faults:
+                    click.echo(f"  {fault.message}" + (f" ({fault.help})" if fault.help else ""))
+                return self.state
+            after = after.answered(name, words)
+        return after
+
+    def _read(self, prompt: str, screen: Screen) -> str | Consultation | None:
+        """What is typed, unless it is a command: then the state that follows from it, or None to stop."""
+        from .engine.interview.consultation import called
+
+        try:
+            typed = click.prompt(prompt, prompt_suffix=" > ", default="", show_default=False).strip()
+        except click.Abort:
+            if not sys.stdin.isatty():  # the input has ended, as with a piped transcript
+                click.echo()
+                return None
+            raise
+        command = " ".join(typed.lower().split())
+        if command in ("quit", "exit", "q"):
+            return None
+        if command == "back":
+            if not self.history:
+                click.echo("  nothing to take back")
+                return self.state
+            self.state = self.history.pop()
+            return self.state
+        if command in ("no tests", "no examination"):
+            return self.state.without(command.removeprefix("no "))
+        if command == "why":
+            self._say_why(screen)
+        elif command == "report":
+            self._report()
+        elif command in ("help", "h"):
+            click.echo(_HELP)
+        elif not command:
+            click.echo("  nothing typed: '?' if you don't know, 'help' for what you can type")
+        else:
+            drugs = called(self.state.knowledge, typed)
+            if drugs and command not in ("y", "n", "yes", "no", "none"):
+                click.echo("  taken as yes: " + "; ".join(f.title for f in drugs))
+                return self._taken({f.name: "yes" for f in drugs})
+            return typed
+        return self.state
+
+    def _say_why(self, screen: Screen) -> None:
+        from .engine.interview.consultation import served_by
+
+        knowledge = self.state.knowledge
+        for finding in screen.findings:
+            served = served_by(knowledge, finding.name)
+            titles = [knowledge.red_flags[i].title for i in served if i in knowledge.red_flags]
+            titles += [
+                f"{knowledge.diagnoses[r.diagnosis].title}: {r.title}" for r in knowledge.rules.values() if r.id in served
+            ]
+            click.echo(f"  {finding.title} serves {_number(len(titles), 'rule')}:")
+            for title in titles[:5]:
+                click.echo(f"    - {title}")
+            if len(titles) > 5:
+                click.echo(f"    and {len(titles) - 5} more")
+
+    def _outcome(self) -> Outcome:
+        """By the reference meaning: quick enough for every answer, and equal to Experta's (tests/test_meaning.py)."""
+        from .engine.inference.outcome import outcome
+        from .engine.inference.reference import infer
+
+        findings = self.state.findings
+        return outcome(self.state.knowledge, findings, infer(self.state.knowledge, findings))
+
+    def _report(self) -> None:
+        from .engine.report.text import print_outcome
+
+        print_outcome(_console(), "So far", self._outcome(), __version__)
+
+    def _tell_red_flags(self) -> None:
+        for flag, _ in self._outcome().red_flags:
+            if flag.id not in self.told:
+                self.told.add(flag.id)
+                click.echo(f"\n!! RED FLAG, {flag.urgency.upper()}: {flag.title}")
+                click.echo(f"   Do: {flag.action}")
+                click.echo("   You can go on answering, or type 'quit' for the report.")
+
+
+def _save_case(state: Consultation, wanted: Path | None, name: str) -> Path:
+    """Writes the answers as a case file that only its owner can read; never over an existing file."""
+    import json
+
+    lines = [f"case: {json.dumps(name, ensure_ascii=False)}", "given:"]
+    lines += [f"  {finding}: {json.dumps(words, ensure_ascii=False)}" for finding, words in sorted(state.given.items())]
+    number = 1
+    while True:
+        path = wanted or Path("consultation.yaml")
+        if number > 1:
+            path = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            number += 1
+            continue
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write("\n".join(lines) + "\n")
+        return path
+
+
+# shared --------------------------------------------------------------------------------------------------------------
+
+
+def _knowledge(folder: Path | None) -> Knowledge:
+    from .engine.knowledge.loader import BUILT_IN, load
+
+    return load(folder or BUILT_IN)
+
+
+def _reasoner(knowledge: Knowledge) -> Reasoner:
+    from .engine.inference.reasoner import Reasoner
+
+    return Reasoner(knowledge)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, emoji=False, markup=False, soft_wrap=False)
+
+
+def _read_cases(path: str, knowledge: Knowledge) -> tuple[tuple[Case, ...], Problems]:
+    """The usable cases of a file (`-` is standard input), and what is wrong with the others."""
+    from .engine.knowledge.cases import read_cases
+    from .engine.knowledge.problems import Place, Problems
+    from .engine.knowledge.yamltext import decode
+
+    problems = Problems()
+    name = "<stdin>" if path == "-" else path
+    try:
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as fault:
+        problems.add(Place(name, 1, 1), "unreadable", f"cannot be read: {fault.strerror}")
+        return (), problems
+    text = decode(data, name, problems)
+    return (read_cases(text, name, knowledge, problems) if text is not None else ()), problems
+
+
+def _case_files(inputs: tuple[str, ...]) -> list[Path]:
+    """Files as named, folders searched for .yaml, .yml and .json; each once, sorted."""
+    files: dict[Path, None] = {}
+    for given in inputs:
+        path = Path(given)
+        if path.is_dir():
+            inside = [p for p in path.rglob("*") if p.suffix in (".yaml", ".yml", ".json") and p.is_file()]
+            files.update(dict.fromkeys(sorted(inside)))
+        else:
+            files[path] = None
+    return list(files)
+
+
+@contextlib.contextmanager
+def _written_whole(path: Path) -> Iterator[Any]:
+    """A stream that becomes the file only when all is written; the file is readable by its owner alone."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            yield stream
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _print_problems(
+    problems: tuple[Problem, ...] | list[Problem], texts: dict[str, tuple[str, ...]], err: bool = True
+) -> None:
+    from .engine.knowledge.problems import render
+
+    for problem in problems:
+        click.echo(render(problem, texts), err=err)
+
+
+def _problem_record(problem: Problem) -> dict[str, Any]:
+    return {
+        "file": problem.place.file,
+        "line": problem.place.line,
+        "column": problem.place.column,
+        "code": problem.code,
+        "message": problem.message,
+        "help": problem.help,
+    }
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def run_as_program() -> NoReturn:
+    """The entry point's body when run as `python -m crampdx.cli`."""
+    main(prog_name="crampdx")
+    raise SystemExit(DONE)
+
+
+if __name__ == "__main__":
+    run_as_program()

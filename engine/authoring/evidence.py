@@ -1,0 +1,53 @@
+"""The page docs/evidence.md: every row of the evidence, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..inference.weighing import Inference
+from ..knowledge.cases import Case
+from ..knowledge.model import Knowledge
+from .reference import users_of
+
+_TITLES = {"IC": "Intermediate concepts", "RF": "Red flags"}
+
+
+def evidence_page(knowledge: Knowledge, cases: Iterable[tuple[Case, Inference]]) -> str:
+    """Markdown: for each row, the things that code it and how many cases make them fire or name them; or why it is not
+    coded."""
+    used: dict[str, set[str]] = {}
+    for case, inference in cases:
+        fired = {r for c in inference.conclusions.values() for r in c.fired} | set(inference.red_flags) | inference.said
+        fired |= {e.subject for e in case.expected} | set(inference.firings)
+        for id in fired:
+            used.setdefault(id, set()).add(case.name)
+    lines = [
+        "# What became of the evidence",
+        "",
+        "Generated from `rules/` and `tests/cases/`; a test holds this page to them. To write it anew:",
+        "`crampdx evidence tests/cases > docs/evidence.md`.",
+        "",
+        "Each row is one piece of evidence that rules are written from: its strength for (`P S M W`) or against (`-`; `X`",
+        "excludes, `N` has no value), the things that code it with the number of regression cases that exercise them, or the",
+        "reason why nothing does.",
+        "",
+    ]
+    groups: dict[str, list[str]] = {}
+    for row in knowledge.register.values():
+        groups.setdefault(row.id[:2] if row.id[:2] in _TITLES else row.id.split("-")[0].rstrip("b"), []).append(row.id)
+    coded = sum(1 for row in knowledge.register if users_of(knowledge, row))
+    reasons = sum(1 for row in knowledge.register.values() if row.not_coded)
+    lines += [f"{len(knowledge.register)} rows: {coded} coded, {reasons} not coded with a reason.", ""]
+    for group in sorted(groups, key=lambda g: (g in _TITLES, len(g), g)):
+        lines += [f"## {_TITLES.get(group, group)}", "", "| row | finding | strength | coded by (cases) |", "|---|---|---|---|"]
+        for id in sorted(groups[group]):
+            row = knowledge.register[id]
+            by = [f"`{user}` ({len(used.get(user, ()))})" for user in users_of(knowledge, id)]
+            what = ", ".join(by) if by else f"not coded: {row.not_coded}" if row.not_coded else "NOT LISTED"
+            lines.append(f"| {id} | {_cell(row.finding)} | {row.strength} | {_cell(what)} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")

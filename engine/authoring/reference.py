@@ -1,0 +1,67 @@
+"""Looking things up: where each id was written, what the author wrote there, and who uses it."""
+
+from __future__ import annotations
+
+from ..knowledge.checks import conditions_of
+from ..knowledge.model import Knowledge, leaves
+from ..knowledge.problems import Place
+
+
+def everything(knowledge: Knowledge) -> dict[str, Place]:
+    """Every id of the knowledge base and where it was written."""
+    places: dict[str, Place] = {}
+    for things in (
+        knowledge.findings,
+        knowledge.impossible,
+        knowledge.concepts,
+        knowledge.scores,
+        knowledge.rules,
+        knowledge.red_flags,
+        knowledge.notes,
+        knowledge.scope,
+        knowledge.advice,
+        knowledge.diagnoses,
+        knowledge.sources,
+        knowledge.register,
+    ):
+        places.update({id: thing.place for id, thing in things.items()})
+    return places
+
+
+def written(text: str, place: Place, whole: bool = False) -> str:
+    """The author's lines for the entry at `place`: its line and all that is indented under it; or the whole file."""
+    lines = text.splitlines()
+    if whole:
+        return text.rstrip("\n")
+    start = place.line - 1
+    indent = place.column - 1
+    end = start + 1
+    while end < len(lines) and (not lines[end].strip() or len(lines[end]) - len(lines[end].lstrip()) > indent):
+        end += 1
+    return "\n".join(line[indent:] for line in lines[start:end]).rstrip()
+
+
+def users_of(knowledge: Knowledge, id: str) -> tuple[str, ...]:
+    """The ids of what rests on a thing: conditions that name it, things that cite it."""
+    users = {owner for owner, condition, _ in conditions_of(knowledge) if any(x.name == id for x in leaves(condition))}
+    for finding in knowledge.findings.values():
+        if finding.ask_when is not None and any(x.name == id for x in leaves(finding.ask_when)):
+            users.add(finding.name)
+        if finding.scale is not None and finding.scale.derived is not None and id in finding.scale.derived.inputs:
+            users.add(finding.name)
+    for impossible in knowledge.impossible.values():
+        if any(leaf.name == id for leaf in leaves(impossible.when)):
+            users.add(impossible.id)
+    citing = (
+        *knowledge.concepts.values(),
+        *knowledge.scores.values(),
+        *knowledge.rules.values(),
+        *knowledge.red_flags.values(),
+        *knowledge.notes.values(),
+        *knowledge.scope.values(),
+        *knowledge.advice.values(),
+    )
+    for thing in citing:
+        if id in thing.source or id in thing.evidence:
+            users.add(getattr(thing, "id", "") or getattr(thing, "name", ""))
+    return tuple(sorted(users - {id}))

@@ -1,0 +1,121 @@
+"""One patient's outcome: everything that a report says, assembled once for every kind of report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..knowledge.model import AT_LEAST_POSSIBLE, DO_NOT_MISS, URGENCIES, Advice, Findings, Knowledge, Note, RedFlag, Rule
+from ..knowledge.truth import Valuation, missing
+from .justification import Reason, reasons_for
+from .weighing import Conclusion, Inference, highest, is_listed, ranked
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A rule that fired: what it counts for, and why."""
+
+    rule: Rule
+    counted: int
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the differential."""
+
+    conclusion: Conclusion
+    evidence: tuple[Evidence, ...]
+    missing: tuple[str, ...]  # unknown findings that an open rule for it waits for
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is concluded about one patient. `lines` are in rank order; unlisted diagnoses are left out."""
+
+    knowledge: Knowledge
+    valuation: Valuation
+    inference: Inference
+    urgency: str
+    leading: str  # '' for none
+    red_flags: tuple[tuple[RedFlag, tuple[Reason, ...]], ...]
+    open_red_flags: tuple[str, ...]
+    notes: tuple[tuple[Note, tuple[Reason, ...]], ...]
+    scope: tuple[Note, ...]
+    advice: tuple[tuple[Advice, bool], ...]  # with whether it is given; otherwise it is withheld
+    lines: tuple[Line, ...]
+    doubts: tuple[str, ...]  # answers that disagree with the gate of their question
+
+    def conclusion(self, diagnosis: str) -> Conclusion:
+        return self.inference.conclusions[diagnosis]
+
+
+def outcome(knowledge: Knowledge, findings: Findings, inference: Inference) -> Outcome:
+    """The outcome of an inference over these findings."""
+    valuation = Valuation(knowledge, findings)
+    order = [c for c in ranked(knowledge, inference.conclusions) if is_listed(knowledge, c)]
+    flags = [knowledge.red_flags[f] for f in inference.red_flags]
+    flags.sort(key=lambda f: (-URGENCIES.index(f.urgency), f.id))
+    lines = tuple(_line(knowledge, valuation, c) for c in order)
+    first = order[0] if order and order[0].level in AT_LEAST_POSSIBLE else None
+    return Outcome(
+        knowledge=knowledge,
+        valuation=valuation,
+        inference=inference,
+        urgency=highest([*(f.urgency for f in flags), *(c.urgency for c in inference.conclusions.values())]),
+        leading=first.diagnosis if first else "",
+        red_flags=tuple((f, reasons_for(f.when, valuation)) for f in flags),
+        open_red_flags=tuple(f.id for f in knowledge.red_flags.values() if valuation.of(f.when) is None),
+        notes=tuple((n, reasons_for(n.when, valuation)) for n in knowledge.notes.values() if n.id in inference.said),
+        scope=tuple(n for n in knowledge.scope.values() if n.id in inference.said),
+        advice=tuple(
+            (a, a.id in inference.said)
+            for line in lines
+            for a in knowledge.advice.values()
+            if a.diagnosis == line.conclusion.diagnosis and line.conclusion.level in AT_LEAST_POSSIBLE
+        ),
+        lines=lines,
+        doubts=_doubts(knowledge, valuation),
+    )
+
+
+def _line(knowledge: Knowledge, valuation: Valuation, conclusion: Conclusion) -> Line:
+    evidence = tuple(
+        Evidence(
+            rule,
+            knowledge.weighing.points(rule.then) if rule.id in conclusion.counted else 0,
+            reasons_for(rule.when, valuation),
+        )
+        for rule in (knowledge.rules[r] for r in conclusion.fired)
+    )
+    return Line(conclusion, evidence, _missing(knowledge, valuation, conclusion))
+
+
+def _missing(knowledge: Knowledge, valuation: Valuation, conclusion: Conclusion) -> tuple[str, ...]:
+    """What would settle the diagnosis, the weightiest rules first. For one that must not be missed, what would exclude it
+    counts, too."""
+    diagnosis = knowledge.diagnoses[conclusion.diagnosis]
+    open_rules = [
+        r
+        for r in knowledge.rules_of[conclusion.diagnosis]
+        if valuation.of(r.when) is None and (r.is_for or diagnosis.tier == DO_NOT_MISS)
+    ]
+    weight = {"establishes": 9, "excludes": 9}
+    open_rules.sort(key=lambda r: (-weight.get(r.then, abs(knowledge.weighing.points(r.then))), r.id))
+    conditions = [c for c in (diagnosis.needs, diagnosis.likely_needs) if c is not None]
+    names: dict[str, None] = {}
+    for condition in (*conditions, *(r.when for r in open_rules)):
+        for name in missing(condition, valuation):
+            names[name] = None
+    return tuple(names)
+
+
+def _doubts(knowledge: Knowledge, valuation: Valuation) -> tuple[str, ...]:
+    doubts = []
+    for name in valuation.findings:
+        gate = knowledge.findings[name].ask_when
+        answer = valuation.findings[name]
+        if gate is not None and valuation.of(gate) is False and answer.truth is not False and not answer.derived:
+            doubts.append(
+                f"'{name}' is answered, though its question would not have been asked; the answer counts, please check"
+            )
+    return tuple(doubts)

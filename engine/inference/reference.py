@@ -1,0 +1,32 @@
+"""The meaning, worked out in plain Python without an inference engine: what Experta is held equal to, and what looks ahead."""
+
+from __future__ import annotations
+
+from ..knowledge.model import Findings, Knowledge
+from ..knowledge.truth import Valuation
+from .weighing import Inference, Standing, weigh
+
+
+def standing(knowledge: Knowledge, valuation: Valuation, diagnosis: str) -> Standing:
+    """What is decided about one diagnosis."""
+    entry = knowledge.diagnoses[diagnosis]
+    truths = {rule.id: valuation.of(rule.when) for rule in knowledge.rules_of[diagnosis]}
+    return Standing(
+        fired=frozenset(r for r, truth in truths.items() if truth is True),
+        open=frozenset(r for r, truth in truths.items() if truth is None),
+        needs=True if entry.needs is None else valuation.of(entry.needs),
+        likely_needs=True if entry.likely_needs is None else valuation.of(entry.likely_needs),
+    )
+
+
+def infer(knowledge: Knowledge, findings: Findings) -> Inference:
+    """What follows from the findings."""
+    valuation = Valuation(knowledge, findings)
+    said = (*knowledge.notes.values(), *knowledge.scope.values(), *knowledge.advice.values())
+    return Inference(
+        conclusions={
+            d: weigh(knowledge, knowledge.diagnoses[d], standing(knowledge, valuation, d)) for d in knowledge.diagnoses
+        },
+        red_flags=tuple(f.id for f in knowledge.red_flags.values() if valuation.of(f.when) is True),
+        said=frozenset(thing.id for thing in said if valuation.of(thing.when) is True),
+    )
