@@ -104,7 +104,9 @@ def _folder_option(command: Callable[..., Any]) -> Callable[..., Any]:
 # diagnose ------------------------------------------------------------------------------------------------------------
 
 
-@main.command(no_args_is_help=True, epilog="\b\nExample:\n  crampdx diagnose patient.yaml\n  cat patient.json | crampdx diagnose -")
+@main.command(
+    no_args_is_help=True, epilog="\b\nExample:\n  crampdx diagnose patient.yaml"
+)
 @click.argument("cases", nargs=-1, required=True, metavar="CASE...")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @_folder_option
@@ -284,10 +286,10 @@ def run_tests(path: Path | None, summary: bool, folder: Path | None) -> int:
 
 
 def _print_summary(files: list[Path], knowledge: Knowledge, reasoner: Reasoner) -> None:
+    from .engine.authoring.accuracy import accuracy_lines
     from .engine.authoring.regression import judge, without_confirmation
     from .engine.knowledge.cases import read_findings
     from .engine.knowledge.problems import Place, Problems
-    from .engine.authoring.accuracy import accuracy_lines
 
     judged, bare = [], []
     for file in files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -62,101 +63,103 @@ def _findings(gate: Any) -> dict[str, Any]:
     }
 
 
-def leaves(names: dict[str, str]) -> st.SearchStrategy[str]:
-    """Leaves over the names so far; a name maps to its kind."""
-    options: list[st.SearchStrategy[str]] = []
-    for name, kind in names.items():
-        if kind in ("yes-no", "concept"):
-            options.append(st.just(name))
-        elif kind == "choice":
-            options.append(st.sampled_from([f"{name} is {c}" for c in COLOURS]))
-            options.append(st.just(f"{name} is one of pale, blue"))
-        elif kind == "quantity":
-            options.append(
-                st.builds(
-                    lambda op, limit, n=name: f"{n} {op} {limit} u",
-                    st.sampled_from([">=", ">", "<", "<="]),
-                    st.integers(0, 8),
-                )
-            )
-            if name == "level":
-                options.append(st.sampled_from(["level below range", "level above range", "level >= 2 times upper limit"]))
-        else:
-            options.append(
-                st.builds(
-                    lambda op, limit, n=name: f"{n} {op} {limit} points",
-                    st.sampled_from([">=", ">", "<", "<="]),
-                    st.integers(-2, 4),
-                )
-            )
-    return st.one_of(options)
-
-
-def conditions(names: dict[str, str], depth: int = 2) -> st.SearchStrategy[Any]:
-    """Leaves and trees over the names so far."""
-    leaf = st.one_of(leaves(names), leaves(names).map(lambda text: f"not {text}"))
-    if depth == 0:
-        return leaf
-    inner = st.lists(conditions(names, depth - 1), min_size=1, max_size=3)
-    counted = st.lists(conditions(names, depth - 1), min_size=3, max_size=4)
-    return st.one_of(
-        leaf,
-        inner.map(lambda c: {"all": c}),
-        inner.map(lambda c: {"any": c}),
-        counted.map(lambda c: {"at least 2 of": c}),
-        conditions(names, depth - 1).map(lambda c: {"not": c}),
-    )
-
-
-THEN = [
+_NUMBERS = st.integers(0, 5039)  # divisible by all small counts, so that every option is as likely as another
+OPERATORS = (">=", ">", "<", "<=")
+THEN = (
     *("establishes", "strongly supports", "supports", "weakly supports"),
     *("weakly opposes", "opposes", "strongly opposes", "excludes"),
-]
+)
+
+
+class Chooser:
+    """Choices out of one plain stream of numbers: strategies built on the fly are far slower than what they test."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self.number = lambda: draw(_NUMBERS)
+
+    def below(self, count: int) -> int:
+        return int(self.number() % count)
+
+    def one_of(self, options: Sequence[Any]) -> Any:
+        return options[self.below(len(options))]
+
+    def chance(self, one_in: int) -> bool:
+        return self.below(one_in) == one_in - 1
+
+    def distinct_leaves(self, names: dict[str, str], at_least: int, at_most: int) -> list[str]:
+        wanted = at_least + self.below(at_most - at_least + 1)
+        found: dict[str, None] = {}
+        while len(found) < wanted:
+            found[self.leaf(names)] = None
+        return list(found)
+
+    def leaf(self, names: dict[str, str]) -> str:
+        """A leaf over the names so far; a name maps to its kind."""
+        name = self.one_of(list(names))
+        kind = names[name]
+        if kind in ("yes-no", "concept"):
+            return str(name)
+        if kind == "choice":
+            return f"{name} is {self.one_of((*COLOURS, 'one of pale, blue'))}"
+        if kind == "quantity":
+            if name == "level" and self.chance(3):
+                return str(self.one_of(("level below range", "level above range", "level >= 2 times upper limit")))
+            return f"{name} {self.one_of(OPERATORS)} {self.below(9)} u"
+        return f"{name} {self.one_of(OPERATORS)} {self.below(7) - 2} points"
+
+    def condition(self, names: dict[str, str], depth: int = 2) -> Any:
+        """A leaf or a tree over the names so far."""
+        shape = self.below(7) if depth else self.below(2)
+        if shape == 0:
+            return self.leaf(names)
+        if shape == 1:
+            return f"not {self.leaf(names)}"
+        if shape == 2:
+            return {"not": self.condition(names, depth - 1)}
+        if shape == 3:
+            return {"at least 2 of": [self.condition(names, depth - 1) for _ in range(3 + self.below(2))]}
+        return {self.one_of(("all", "any")): [self.condition(names, depth - 1) for _ in range(1 + self.below(3))]}
 
 
 @st.composite
 def knowledge_texts(draw: st.DrawFn) -> dict[str, str]:
     """The files of a small knowledge base."""
+    choose = Chooser(draw)
     names = {**dict.fromkeys(YES_NO, "yes-no"), "colour": "choice", **dict.fromkeys(QUANTITIES, "quantity")}
-    gate = draw(conditions(names, 1))
+    gate = choose.condition(names, 1)
     names["gated"] = "yes-no"
     concepts: dict[str, Any] = {}
     scores: dict[str, Any] = {}
-    for number in range(draw(st.integers(0, 5))):
-        if draw(st.booleans()):
-            concepts[f"idea_{number}"] = {"title": "An idea", "when": draw(conditions(names)), "source": "expert"}
+    for number in range(choose.below(6)):
+        if choose.chance(2):
+            concepts[f"idea_{number}"] = {"title": "An idea", "when": choose.condition(names), "source": "expert"}
             names[f"idea_{number}"] = "concept"
         else:
-            items = draw(st.lists(leaves(names), min_size=1, max_size=4, unique=True))
-            points = draw(st.lists(st.sampled_from(["1", "2", "0.5", "-1", "-2"]), min_size=4, max_size=4))
-            score: dict[str, Any] = {"title": "A score", "source": "expert", "points": dict(zip(items, points, strict=False))}
-            if draw(st.booleans()):
-                group = draw(st.lists(leaves(names), min_size=2, max_size=3, unique=True))
-                score["one_of"] = [dict(zip(group, draw(st.permutations(["1", "3", "-1"])), strict=False))]
+            points = {leaf: choose.one_of(("1", "2", "0.5", "-1", "-2")) for leaf in choose.distinct_leaves(names, 1, 4)}
+            score: dict[str, Any] = {"title": "A score", "source": "expert", "points": points}
+            if choose.chance(2):
+                group = choose.distinct_leaves(names, 2, 3)
+                score["one_of"] = [{leaf: choose.one_of(("1", "3", "-1")) for leaf in group}]
             scores[f"score_{number}"] = score
             names[f"score_{number}"] = "score"
     flags = {
         f"flag-{n}": {
             "title": "A flag",
-            "when": draw(conditions(names)),
-            "urgency": draw(st.sampled_from(["soon", "same day", "emergency"])),
+            "when": choose.condition(names),
+            "urgency": choose.one_of(("soon", "same day", "emergency")),
             "action": "Act",
             "source": "expert",
         }
-        for n in range(draw(st.integers(0, 2)))
+        for n in range(choose.below(3))
     }
-    notes = {"notes": {"note-0": {"title": "A note", "when": draw(conditions(names)), "text": "Mind", "source": "expert"}}}
+    note = {"title": "A note", "when": choose.condition(names), "text": "Mind", "source": "expert"}
+    tiers = (("most_likely", ["alpha"]), ("other_likely", []), ("do_not_miss", ["beta"]), ("rare", []))
     texts = {
         "facts/all.yaml": dumped(_findings(gate)),
         "rules/weighing.yaml": "points:\n  weak: 1\n  moderate: 3\n  strong: 6\n"
         "levels:\n  possible: 3\n  likely: 6\n  unlikely: -3\n",
-        "rules/document.yaml": dumped(
-            {
-                tier: {"heading": tier, "diagnoses": ds}
-                for tier, ds in (("most_likely", ["alpha"]), ("other_likely", []), ("do_not_miss", ["beta"]), ("rare", []))
-            }
-        ).replace("[]", "[]"),
-        "rules/notes.yaml": dumped(notes),
+        "rules/document.yaml": dumped({tier: {"heading": tier, "diagnoses": ds} for tier, ds in tiers}),
+        "rules/notes.yaml": dumped({"notes": {"note-0": note}}),
     }
     if concepts:
         texts["rules/concepts.yaml"] = dumped(concepts)
@@ -164,32 +167,26 @@ def knowledge_texts(draw: st.DrawFn) -> dict[str, str]:
         texts["rules/red_flags.yaml"] = dumped(flags)
     for tier, diagnosis, own_scores in (("most_likely", "alpha", scores), ("do_not_miss", "beta", {})):
         entry: dict[str, Any] = {"title": diagnosis.title(), "summary": "A diagnosis"}
-        if draw(st.booleans()):
-            entry["urgency"] = {"possible": "soon", "likely": draw(st.sampled_from(["same day", "emergency"]))}
-        if draw(st.integers(0, 3)) == 0:
-            entry["needs"] = draw(conditions(names, 1))
-        if draw(st.integers(0, 3)) == 0:
-            entry["likely_needs"] = draw(conditions(names, 1))
+        if choose.chance(2):
+            entry["urgency"] = {"possible": "soon", "likely": choose.one_of(("same day", "emergency"))}
+        if choose.chance(4):
+            entry["needs"] = choose.condition(names, 1)
+        if choose.chance(4):
+            entry["likely_needs"] = choose.condition(names, 1)
         if own_scores:
             entry["scores"] = own_scores
         rules: dict[str, Any] = {}
-        for number in range(draw(st.integers(1, 5))):
-            then = draw(st.sampled_from(THEN))
-            rule = {"title": "A rule", "when": draw(conditions(names)), "then": then, "source": "expert"}
+        for number in range(1 + choose.below(5)):
+            then = choose.one_of(THEN)
+            rule = {"title": "A rule", "when": choose.condition(names), "then": then, "source": "expert"}
             if then == "excludes":
                 rule["scope"] = "everyone"
-            elif then != "establishes" and draw(st.booleans()):
-                rule["cluster"] = draw(st.sampled_from(["one", "two"]))
+            elif then != "establishes" and choose.chance(2):
+                rule["cluster"] = choose.one_of(("one", "two"))
             rules[f"{diagnosis}-{number}"] = rule
         entry["rules"] = rules
-        entry["advice"] = {
-            f"{diagnosis}-advice": {
-                "text": "Do",
-                "when": draw(conditions(names, 1)),
-                "withheld": "not known",
-                "source": "expert",
-            }
-        }
+        advice = {"text": "Do", "when": choose.condition(names, 1), "withheld": "not known", "source": "expert"}
+        entry["advice"] = {f"{diagnosis}-advice": advice}
         texts[f"rules/{tier}/{diagnosis}.yaml"] = dumped(entry)
     return texts
 
@@ -197,20 +194,21 @@ def knowledge_texts(draw: st.DrawFn) -> dict[str, str]:
 @st.composite
 def patients(draw: st.DrawFn) -> dict[str, str]:
     """What a case file gives of one patient; most things unknown about as often as known."""
+    choose = Chooser(draw)
     given: dict[str, str] = {}
     for name in (*YES_NO, "gated"):
-        value = draw(st.sampled_from(["yes", "no", ""]))
+        value = choose.one_of(("", "yes", "no"))
         if value:
             given[name] = value
-    colour = draw(st.sampled_from([*COLOURS, "", ""]))
+    colour = choose.one_of(("", "", *COLOURS))
     if colour:
         given["colour"] = colour
     for name in ("level", "width"):
-        if draw(st.booleans()):
-            censor = draw(st.sampled_from(["", "", "", "> ", "< ", ">= ", "<= "]))
-            number = draw(st.sampled_from(["0", "1", "2", "2.5", "3", "3.04", "3.05", "4", "5", "6", "8", "11"]))
-            unit = draw(st.sampled_from(["u", "u", "half", "shifted"]))
-            reference = draw(st.sampled_from(["", "", " (1 to 4)"])) if name == "level" else ""
+        if choose.chance(2):
+            censor = choose.one_of(("", "", "", "> ", "< ", ">= ", "<= "))
+            number = choose.one_of(("0", "1", "2", "2.5", "3", "3.04", "3.05", "4", "5", "6", "8", "11"))
+            unit = choose.one_of(("u", "u", "half", "shifted"))
+            reference = choose.one_of(("", "", " (1 to 4)")) if name == "level" else ""
             given[name] = f"{censor}{number} {unit}{reference}"
     return given
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
-from small_worlds import knowledge_texts, patient, patients, small_knowledge
 
 from crampdx.engine.inference.forward import build_engine, run
 from crampdx.engine.inference.outcome import outcome
 from crampdx.engine.inference.reference import infer
 from crampdx.engine.knowledge.model import Knowledge
 from crampdx.engine.report.records import record
+from small_worlds import knowledge_texts, patient, patients, small_knowledge
 
 EXAMPLES = int(os.environ.get("CRAMPDX_EXAMPLES", "300"))
 SEED = int(os.environ.get("CRAMPDX_SEED", "20261122"))

@@ -28,8 +28,8 @@ def evidence_page(knowledge: Knowledge, cases: Iterable[tuple[Case, Inference]])
         "`crampdx evidence tests/cases > docs/evidence.md`.",
         "",
         "Each row is one piece of evidence that rules are written from: its strength for (`P S M W`) or against (`-`; `X`",
-        "excludes, `N` has no value), the things that code it with the number of regression cases that exercise them, or the",
-        "reason why nothing does.",
+        "excludes, `N` has no value), the things that code it with the number of regression cases that exercise them, or",
+        "the reason why nothing does.",
         "",
     ]
     groups: dict[str, list[str]] = {}
@@ -39,7 +39,8 @@ def evidence_page(knowledge: Knowledge, cases: Iterable[tuple[Case, Inference]])
     reasons = sum(1 for row in knowledge.register.values() if row.not_coded)
     lines += [f"{len(knowledge.register)} rows: {coded} coded, {reasons} not coded with a reason.", ""]
     for group in sorted(groups, key=lambda g: (g in _TITLES, len(g), g)):
-        lines += [f"## {_TITLES.get(group, group)}", "", "| row | finding | strength | coded by (cases) |", "|---|---|---|---|"]
+        lines += [f"## {_TITLES.get(group, group)}", ""]
+        lines += ["| row | finding | strength | coded by (cases) |", "|---|---|---|---|"]
         for id in sorted(groups[group]):
             row = knowledge.register[id]
             by = [f"`{user}` ({len(used.get(user, ()))})" for user in users_of(knowledge, id)]

@@ -138,7 +138,8 @@ class Production:
     def as_python(self) -> str:
         """The production as one would write it for Experta by hand."""
         inner = ",\n".join(f"    {p.as_python()}" for p in self.patterns)
-        return f"@Rule(\n{inner},\n    salience={self.salience},\n)\ndef {_identifier(self.name)}(self):\n    {_body(self.action)}"
+        head = f"@Rule(\n{inner},\n    salience={self.salience},\n)"
+        return f"{head}\ndef {_identifier(self.name)}(self):\n    {_body(self.action)}"
 
 
 def _identifier(name: str) -> str:
@@ -219,9 +220,7 @@ class _Compiler:
         self._scores()
         ordered = sorted(self.productions, key=lambda p: (p.stratum, -len(p.patterns), p.name))
         total = len(ordered)
-        return tuple(
-            Production(p.name, p.owner, p.patterns, p.action, p.stratum, total - i) for i, p in enumerate(ordered)
-        )
+        return tuple(Production(p.name, p.owner, p.patterns, p.action, p.stratum, total - i) for i, p in enumerate(ordered))
 
     def _add(self, name: str, owner: str, patterns: tuple[Pattern, ...], action: Action, stratum: int) -> None:
         unique = tuple({p.key: p for p in patterns}.values())

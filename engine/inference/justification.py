@@ -1,4 +1,4 @@
-"""Why: which findings, with their values, through which concepts and scores. Read from knowledge and answers, not from RETE."""
+"""Why: which findings, with their values, through which concepts and scores; from knowledge and answers, not from RETE."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The meaning, worked out in plain Python without an inference engine: what Experta is held equal to, and what looks ahead."""
+"""The meaning worked out in plain Python, without an inference engine: what Experta is held equal to."""
 
 from __future__ import annotations
 

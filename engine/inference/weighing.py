@@ -61,9 +61,7 @@ def weigh(knowledge: Knowledge, diagnosis: Diagnosis, standing: Standing) -> Con
         knowledge,
         hopeful,
         sum(knowledge.weighing.points(r.then) for r in hopeful if r.id in hoped),
-        Standing(
-            standing.fired, frozenset(), _unless_no(standing.needs), _unless_no(standing.likely_needs)
-        ),
+        Standing(standing.fired, frozenset(), _unless_no(standing.needs), _unless_no(standing.likely_needs)),
         False,
     )
     return Conclusion(
@@ -86,9 +84,7 @@ def counting(knowledge: Knowledge, fired: Iterable[Rule]) -> frozenset[str]:
             counted.add(rule.id)
             continue
         key = (rule.cluster, rule.is_for)
-        if key not in best or abs(knowledge.weighing.points(rule.then)) > abs(
-            knowledge.weighing.points(best[key].then)
-        ):
+        if key not in best or abs(knowledge.weighing.points(rule.then)) > abs(knowledge.weighing.points(best[key].then)):
             best[key] = rule
     return frozenset(counted | {r.id for r in best.values()})
 

@@ -1,4 +1,4 @@
-"""Results as data: the JSON that other programs read. Keys are documented in docs/json.md and versioned by SCHEMA_VERSION."""
+"""Results as data: the JSON that other programs read; its keys are versioned by SCHEMA_VERSION."""
 
 from __future__ import annotations
 

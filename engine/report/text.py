@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rich.console import Console, RenderableType
-from rich.padding import Padding
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from ..inference.justification import findings_of, through
@@ -24,20 +22,18 @@ def print_outcome(console: Console, name: str, outcome: Outcome, version: str, w
     knowledge = outcome.knowledge
     console.print(Text(name, style="bold"), soft_wrap=False)
     for notice in outcome.scope:
-        console.print(_entry("!", f"{notice.title}. {notice.text}", "bold"))
+        _entry(console, "!", f"{notice.title.rstrip('.')}. {notice.text}", "bold")
     console.print()
-    console.print(_pair("Urgency", outcome.urgency.upper(), _STYLES[outcome.urgency]))
-    console.print(_pair("Leading", _leading(outcome), "bold"))
+    _pair(console, "Urgency", outcome.urgency.upper(), _STYLES[outcome.urgency])
+    _pair(console, "Leading", _leading(outcome), "bold")
     if outcome.open_red_flags:
-        console.print(
-            _pair("Note", f"{_count(len(outcome.open_red_flags), 'red flag')} not ruled out, for lack of answers", "")
-        )
+        _pair(console, "Note", f"{_count(len(outcome.open_red_flags), 'red flag')} not ruled out, for lack of answers")
     if outcome.red_flags:
         _heading(console, "Red flags")
         for flag, reasons in outcome.red_flags:
-            console.print(_entry("!!", f"{flag.urgency.upper()}: {flag.title}", _STYLES[flag.urgency]))
-            console.print(_entry("", f"Do: {flag.action}", indent=5))
-            console.print(_entry("", f"Because: {_findings(reasons, knowledge)}", indent=5))
+            _entry(console, "!!", f"{flag.urgency.upper()}: {flag.title}", _STYLES[flag.urgency])
+            _entry(console, "", f"Do: {flag.action}", indent=5)
+            _entry(console, "", f"Because: {_findings(reasons, knowledge)}", indent=5)
     for tier in knowledge.tiers:
         _heading(console, tier.heading)
         lines = [x for x in outcome.lines if knowledge.diagnoses[x.conclusion.diagnosis].tier == tier.id]
@@ -46,12 +42,12 @@ def print_outcome(console: Console, name: str, outcome: Outcome, version: str, w
     if outcome.notes:
         _heading(console, "Also consider (not diagnoses of this list)")
         for note, reasons in outcome.notes:
-            console.print(_entry("*", f"{note.title}. {note.text}"))
-            console.print(_entry("", f"Because: {_findings(reasons, knowledge)}", indent=5))
+            _entry(console, "*", f"{note.title.rstrip('.')}. {note.text}")
+            _entry(console, "", f"Because: {_findings(reasons, knowledge)}", indent=5)
     if outcome.advice:
         _heading(console, "Advice")
         for advice, given in outcome.advice:
-            console.print(_entry("*", advice.text if given else f"Withheld ({advice.id}): {advice.withheld}"))
+            _entry(console, "*", advice.text if given else f"Withheld ({advice.id}): {advice.withheld}")
     steps = [
         (knowledge.diagnoses[x.conclusion.diagnosis].title, step)
         for x in outcome.lines
@@ -63,17 +59,17 @@ def print_outcome(console: Console, name: str, outcome: Outcome, version: str, w
         before = ""
         for title, step in steps:
             if title != before:
-                console.print(_entry("", f"{title}:", indent=2))
+                _entry(console, "", f"{title}:", indent=2)
                 before = title
-            console.print(_entry("-", step, indent=4))
+            _entry(console, "-", step, indent=4)
     doubts = [*warnings, *outcome.doubts]
     if doubts:
         _heading(console, "Please check")
         for doubt in doubts:
-            console.print(_entry("?", doubt))
+            _entry(console, "?", doubt)
     _print_sources(console, outcome)
     console.print()
-    console.print(_entry("", f"crampdx {version}, knowledge {knowledge.hash}. {DISCLAIMER}", "dim", indent=0))
+    _entry(console, "", f"crampdx {version}, knowledge {knowledge.hash}. {DISCLAIMER}", "dim", indent=0)
 
 
 def _leading(outcome: Outcome) -> str:
@@ -95,12 +91,12 @@ def _print_line(console: Console, outcome: Outcome, line: Line) -> None:
     if conclusion.urgency:
         words += f", {conclusion.urgency}"
     style = "bold" if conclusion.level in AT_LEAST_POSSIBLE else ""
-    console.print(_entry("", f"{diagnosis.title}: {words}", style, indent=2))
+    _entry(console, "", f"{diagnosis.title}: {words}", style, indent=2)
     for evidence in line.evidence:
-        console.print(_evidence(evidence, knowledge))
+        _print_evidence(console, evidence, knowledge)
     missing = _still_open(outcome, line)
     if missing:
-        console.print(_entry("?", missing, "dim", indent=4))
+        _entry(console, "?", missing, "dim", indent=4)
 
 
 def _still_open(outcome: Outcome, line: Line) -> str:
@@ -125,14 +121,14 @@ def _short(finding: Finding) -> str:
     return finding.title[:1].lower() + finding.title[1:] if finding.title[1:2].islower() else finding.title
 
 
-def _evidence(evidence: Evidence, knowledge: Knowledge) -> RenderableType:
+def _print_evidence(console: Console, evidence: Evidence, knowledge: Knowledge) -> None:
     rule = evidence.rule
     because = _findings(evidence.reasons, knowledge)
     steps = [f"{r.name.replace('_', ' ')} {'' if r.value == 'yes' else r.value}".strip() for r in through(evidence.reasons)]
     by_way_of = f" via {', '.join(steps)}" if steps else ""
-    scope = f" Scope: {rule.scope}." if rule.scope else ""
-    text = f"{rule.title}: {because}{by_way_of}.{scope} [{', '.join(rule.source)}]"
-    return _entry(_mark(rule, evidence.counted), text, indent=4, width=5)
+    scope = f" Scope: {rule.scope.rstrip('.')}." if rule.scope else ""
+    text = f"{rule.title.rstrip('.')}: {because}{by_way_of}.{scope} [{', '.join(rule.source)}]"
+    _entry(console, _mark(rule, evidence.counted), text, indent=3, width=5)
 
 
 def _mark(rule: Rule, counted: int) -> str:
@@ -163,34 +159,32 @@ def _print_sources(console: Console, outcome: Outcome) -> None:
     for id in cited:
         source = outcome.knowledge.sources[id]
         checked = "" if source.checked == "verified" else f" [{source.checked}]"
-        console.print(_entry("", f"{id}: {source.citation}{checked}", "dim", indent=2))
+        _entry(console, "", f"{id}: {source.citation}{checked}", "dim", indent=2)
 
 
 def _heading(console: Console, text: str) -> None:
     console.print()
-    console.print(Text(text, style="bold underline" if console.color_system else ""))
-    if not console.color_system:
-        console.print("-" * min(len(text), console.width), highlight=False)
+    console.print(Text(text, style="bold"))
+    console.print(Text("-" * min(len(text), console.width)))
 
 
-def _pair(label: str, value: str, style: str) -> RenderableType:
-    return _columns(Text(f"{label:<8}"), Text(value, style=style))
+def _pair(console: Console, label: str, value: str, style: str = "") -> None:
+    _paragraph(console, Text(f"{label:<9}"), Text(value, style=style), 0)
 
 
-def _entry(mark: str, text: str, style: str = "", indent: int = 2, width: int = 0) -> RenderableType:
-    """A paragraph whose later lines stand under its first, after a mark."""
-    if not mark:
-        return Padding(Text(text, style=style), (0, 0, 0, indent))
-    label = Text(f"{mark:>{width - 1}}" if width else mark)
-    return Padding(_columns(label, Text(text, style=style)), (0, 0, 0, indent))
+def _entry(console: Console, mark: str, text: str, style: str = "", indent: int = 2, width: int = 0) -> None:
+    """A paragraph after a mark, which is set right in `width` columns where that is given."""
+    label = f"{mark:>{width - 1}} " if width else f"{mark} " if mark else ""
+    _paragraph(console, Text(label), Text(text, style=style), indent)
 
 
-def _columns(label: Text, content: Text) -> RenderableType:
-    table = Table.grid(padding=(0, 1, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_row(label, content)
-    return table
+def _paragraph(console: Console, label: Text, content: Text, indent: int) -> None:
+    """Later lines stand under the first one's content; no line ends in spaces."""
+    start = indent + label.cell_len
+    for number, line in enumerate(content.wrap(console, max(20, console.width - start))):
+        line.rstrip()
+        before = Text(" " * indent) + label if number == 0 else Text(" " * start)
+        console.print(before + line, soft_wrap=True)
 
 
 def _count(number: int, noun: str) -> str:
