@@ -42,11 +42,12 @@ Exit codes: 0 done, 1 findings (a failed case), 2 usage, 3 knowledge base invali
 class Commands(click.Group):
     """Turns every way of failing into a message and an exit code; never a traceback for bad input."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
+    def main(self, *args: Any, **kwargs: Any) -> Any:
         from .engine.knowledge.problems import InvalidCase, InvalidKnowledge
 
         try:
-            result = super().main(*args, standalone_mode=False, **kwargs)
+            kwargs["standalone_mode"] = False
+            result = super().main(*args, **kwargs)
             sys.stdout.flush()
         except click.exceptions.Exit as request:
             sys.exit(request.exit_code)

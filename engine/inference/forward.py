@@ -10,10 +10,11 @@ import collections.abc
 import logging
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from ..knowledge.conditions import in_one_line
-from ..knowledge.model import Findings, Knowledge, leaves
+from ..knowledge.model import Compare, Findings, Knowledge, leaves
 from ..knowledge.quantities import Interval
 from .compilation import (
     NO,
@@ -36,7 +37,7 @@ from .compilation import (
 from .weighing import Conclusion, Inference, Standing, weigh
 
 
-def _import_experta() -> Any:
+def _import_experta() -> ModuleType:
     """The experta package. Its frozendict 1.2 asks `collections` for a name that Python 3.10 took away: lent for the import
     only. The import also configures the root logger of the whole process, which is undone."""
     lent = [name for name in ("Mapping",) if not hasattr(collections, name)]
@@ -56,53 +57,56 @@ def _import_experta() -> Any:
     return experta
 
 
-experta = _import_experta()
+if TYPE_CHECKING:
+    import experta
+else:
+    experta = _import_experta()
 
 
-class Known(experta.Fact):  # type: ignore[misc]
+class Known(experta.Fact):
     """A finding, concept, threshold or auxiliary condition is known: `name`, `value` 'yes' or 'no'."""
 
 
-class Chosen(experta.Fact):  # type: ignore[misc]
+class Chosen(experta.Fact):
     """A choice finding: `name`, `value` the choice."""
 
 
-class Quantity(experta.Fact):  # type: ignore[misc]
+class Quantity(experta.Fact):
     """A quantity: `name`, `value` a `Measured`."""
 
 
-class Unstated(experta.Fact):  # type: ignore[misc]
+class Unstated(experta.Fact):
     """Nobody has answered the gated finding `name`."""
 
 
-class Candidate(experta.Fact):  # type: ignore[misc]
+class Candidate(experta.Fact):
     """A diagnosis to be concluded about, or a score to be kept: `name`."""
 
 
-class Evidence(experta.Fact):  # type: ignore[misc]
+class Evidence(experta.Fact):
     """A rule fired: `id`, `diagnosis`, `strength`."""
 
 
-class Closed(experta.Fact):  # type: ignore[misc]
+class Closed(experta.Fact):
     """A rule can no longer fire: `id`."""
 
 
-class RedFlag(experta.Fact):  # type: ignore[misc]
+class RedFlag(experta.Fact):
     """A red flag fired: `id`, `urgency`."""
 
 
-class Said(experta.Fact):  # type: ignore[misc]
+class Said(experta.Fact):
     """A note, scope notice or advice applies: `id`."""
 
 
-class Concluded(experta.Fact):  # type: ignore[misc]
+class Concluded(experta.Fact):
     """The conclusion about a diagnosis: `diagnosis`, `level`, `points`, `urgency`."""
 
 
 _FACTS = {"Known": Known, "Chosen": Chosen, "Quantity": Quantity, "Unstated": Unstated, "Candidate": Candidate}
 
 
-class ConsultationEngine(experta.KnowledgeEngine):  # type: ignore[misc]
+class ConsultationEngine(experta.KnowledgeEngine):
     """The part of every compiled engine that is not rules: what right-hand sides call. None of it can raise."""
 
     knowledge: Knowledge
@@ -264,7 +268,7 @@ def _thresholds(knowledge: Knowledge) -> Mapping[str, tuple[tuple[str, str, Deci
     for condition in conditions:
         for leaf in leaves(condition):
             if leaf.name in found:
-                assert hasattr(leaf, "limit")
+                assert isinstance(leaf, Compare)  # nothing else can be said of a score
                 found[leaf.name][in_one_line(leaf)] = (in_one_line(leaf), leaf.operator, leaf.limit)
     return {name: tuple(sorted(entries.values())) for name, entries in found.items()}
 

@@ -22,11 +22,12 @@ def standing(knowledge: Knowledge, valuation: Valuation, diagnosis: str) -> Stan
 def infer(knowledge: Knowledge, findings: Findings) -> Inference:
     """What follows from the findings."""
     valuation = Valuation(knowledge, findings)
-    said = (*knowledge.notes.values(), *knowledge.scope.values(), *knowledge.advice.values())
+    notes = {**knowledge.notes, **knowledge.scope}
+    said = {**{n: note.when for n, note in notes.items()}, **{a.id: a.when for a in knowledge.advice.values()}}
     return Inference(
         conclusions={
             d: weigh(knowledge, knowledge.diagnoses[d], standing(knowledge, valuation, d)) for d in knowledge.diagnoses
         },
         red_flags=tuple(f.id for f in knowledge.red_flags.values() if valuation.of(f.when) is True),
-        said=frozenset(thing.id for thing in said if valuation.of(thing.when) is True),
+        said=frozenset(id for id, when in said.items() if valuation.of(when) is True),
     )

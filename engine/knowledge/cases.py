@@ -24,9 +24,9 @@ from .model import (
     Scale,
 )
 from .parser import Fields
-from .problems import WARNING, Place, Problems, did_you_mean, shown
+from .problems import ERROR, WARNING, Place, Problems, shown
 from .quantities import NUMBER, Interval, Linear, in_words, plain, read_measurement, rounded
-from .truth import impossible, names_in
+from .truth import decisive, impossible, leaf_truth
 
 CASE_KEYS = (
     *("case", "from", "same_as", "given", "expect"),
@@ -34,6 +34,8 @@ CASE_KEYS = (
 )
 _YES = {"yes": True, "true": True, "no": False, "false": False}
 _UNKNOWN = ("unknown", "null", "~")
+MOST_TAKEN_OVER = 200_000  # values by `same_as` in one file: a short file must not become a long computation
+_NOT_A_UNIT = re.compile(r"[0-9]{3}\b|[-–+:_/]\s*[0-9]|to\b")  # what follows a number that goes on
 _SCORE = re.compile(rf"^(?P<low>{NUMBER})(?:\s+to\s+(?P<high>{NUMBER}))?\s+points?$")
 
 
@@ -54,6 +56,7 @@ class Case:
     findings: Findings
     given: Mapping[str, yamltext.Scalar]
     place: Place
+    same_as: str = ""
     origin: str = ""
     source: str = ""
     about: str = ""
@@ -73,14 +76,24 @@ def read_cases(text: str, file: str, knowledge: Knowledge, problems: Problems) -
     cases: list[Case] = []
     earlier: dict[str, Case] = {}
     broken: set[str] = set()
+    taken_over = 0
     for number, item in enumerate(items, 1):
-        before = len(problems.errors)
-        case = _case(item, number, file, knowledge, problems, earlier, broken)
-        if case is not None and len(problems.errors) == before:
+        before = len(problems.found)
+        case = _case(item, number, knowledge, problems, earlier, broken)
+        if case is None:
+            continue
+        taken_over += len(case.given) if case.same_as else 0
+        if taken_over > MOST_TAKEN_OVER:
+            said = f"'same_as' takes over more than {MOST_TAKEN_OVER:,} values up to here"
+            problems.add(case.place, "too-large", said, "split the file; this case and the later ones are not read")
+            break
+        # Counted as they were added: two cases may have the same fault in the case that both take over.
+        at_fault = any(p.severity == ERROR for p in problems.found[before:])
+        if at_fault or not (isinstance(item, yamltext.Mapping) and item.sound):
+            broken.add(case.name)
+        else:
             cases.append(case)
             earlier[case.name] = case
-        elif case is not None:
-            broken.add(case.name)
     if not cases and not problems.errors:
         problems.add(node.place, "no-case", "the file holds no case", "a case has at least 'given:'")
     return tuple(cases)
@@ -89,7 +102,6 @@ def read_cases(text: str, file: str, knowledge: Knowledge, problems: Problems) -
 def _case(
     node: yamltext.Node,
     number: int,
-    file: str,
     knowledge: Knowledge,
     problems: Problems,
     earlier: Mapping[str, Case],
@@ -102,17 +114,25 @@ def _case(
         return None
     name = fields.text("case") or f"case {number}"
     if name in earlier or name in broken:
-        problems.add(fields.place, "case-used-twice", f"the case {shown(name)} stands twice", "give each its own sentence")
+        place = fields.nodes["case"].place if "case" in fields else fields.place
+        problems.add(place, "case-used-twice", f"the case {shown(name)} stands twice", "give each its own sentence")
     given: dict[str, yamltext.Scalar] = {}
     same_as = fields.text("same_as")
     if same_as in earlier:
         given.update(earlier[same_as].given)
-    elif same_as and same_as not in broken:
+    elif same_as in broken:
+        problems.add(
+            fields.nodes["same_as"].place,
+            "case-at-fault",
+            f"the case {shown(same_as)}, which this one takes over, is at fault",
+            "correct that one first",
+        )
+    elif same_as:
         problems.add(
             fields.nodes["same_as"].place,
             "unknown-case",
             f"no earlier case of this file is called {shown(same_as)}",
-            did_you_mean(same_as, earlier),
+            problems.did_you_mean(same_as, earlier),
         )
     if "given" not in fields and not same_as:
         fields.need("given")
@@ -123,6 +143,7 @@ def _case(
         findings=findings,
         given=MappingProxyType(dict(sorted(given.items()))),
         place=fields.place,
+        same_as=same_as,
         origin=fields.word("from", ("evidence", "recorded")),
         source=fields.text("source"),
         about=fields.text("about"),
@@ -151,7 +172,7 @@ def _given(node: yamltext.Node | None, knowledge: Knowledge, problems: Problems)
                 key.place, "renamed", f"'{key.text}' is now called '{name}'", "still accepted", severity=WARNING
             )
         if name not in knowledge.findings:
-            problems.add(key.place, "unknown-finding", *_unknown_finding(key.text, knowledge))
+            problems.add(key.place, "unknown-finding", *_unknown_finding(key.text, knowledge, problems))
         elif not isinstance(value, yamltext.Scalar):
             problems.add(value.place, "wrong-kind", f"'{name}' takes one value, not a list or a mapping")
         elif name in given:
@@ -161,7 +182,8 @@ def _given(node: yamltext.Node | None, knowledge: Knowledge, problems: Problems)
     return given
 
 
-def _unknown_finding(name: str, knowledge: Knowledge) -> tuple[str, str]:
+def _unknown_finding(name: str, knowledge: Knowledge, problems: Problems) -> tuple[str, str]:
+    """Message and help."""
     other = next(
         (
             kind
@@ -176,13 +198,12 @@ def _unknown_finding(name: str, knowledge: Knowledge) -> tuple[str, str]:
     )
     if other:
         return f"'{name}' is a {other}: it is concluded, not given", "give the findings that it follows from"
-    synonyms = {s.lower(): f.name for f in knowledge.findings.values() for s in f.also_called}
-    meant = synonyms.get(name.lower().replace("_", " "))
+    meant = knowledge.other_names.get(name.lower().replace("_", " "))
     return (
         f"no finding is called {shown(name)}",
         f"did you mean '{meant}'?"
         if meant
-        else did_you_mean(name, knowledge.findings) or "`crampdx vocab WORD` searches the vocabulary",
+        else problems.did_you_mean(name, knowledge.findings) or "`crampdx vocab WORD` searches the vocabulary",
     )
 
 
@@ -196,11 +217,11 @@ def read_findings(
         answer = read_answer(knowledge.findings[name], scalar.text, scalar.place, problems, warnings)
         if answer is not None:
             answers[name] = answer
-    _derive(answers, knowledge, problems, warnings)
+    _derive(answers, knowledge, problems, warnings, place)
     findings: Findings = MappingProxyType(dict(sorted(answers.items())))
     for fault in impossible(knowledge, findings):
-        named = [name for name in names_in(fault.when) if name in answers]
-        where = answers[named[-1]].place if named else place
+        named = decisive(fault.when, lambda leaf: leaf_truth(leaf, findings))
+        where = max((answers[name].place for name in named if name in answers), default=place)
         problems.add(where, "impossible", f"cannot hold together: {fault.title}", "correct one of: " + ", ".join(named))
     return findings, tuple(sorted(warnings))
 
@@ -229,7 +250,7 @@ def read_answer(
                 place,
                 "unknown-choice",
                 f"'{finding.name}' has no choice {shown(words)}",
-                did_you_mean(words, names) or "choices: " + ", ".join(names),
+                problems.did_you_mean(words, names) or "choices: " + ", ".join(names),
             )
             return None
         return Answer(choice=words.lower().replace(" ", "_"), written=words, place=place)
@@ -243,12 +264,14 @@ def _read_quantity(
     units = {scale.unit: Linear(Decimal(1)), **dict(scale.units)}
     accepted = "units: " + ", ".join(units)
     measured = read_measurement(words)
-    if measured is None:
+    if measured is None or (measured.unit not in units and _NOT_A_UNIT.match(measured.unit)):
         hint = f"such as '{plain(scale.plausible[1] if scale.usual is None else scale.usual[1])} {scale.unit}'"
-        if re.search(r"\d,\d", words):
+        if re.search(r"[0-9](,| (?=[0-9]{3}\b))[0-9]", words):
             hint = "write a decimal point, and no separators of thousands"
-        elif re.search(r"\d[eE][+-]?\d", words):
+        elif re.search(r"[0-9][eE][+-]?[0-9]", words):
             hint = "write the number out, without an exponent"
+        elif re.search(r"[0-9]{16}", words):
+            hint = "at most 15 digits before and after the decimal point"
         problems.add(place, "not-a-quantity", f"'{finding.name}': {shown(words)} is not a number with a unit", hint)
         return None
     if measured.unit not in units:
@@ -262,7 +285,7 @@ def _read_quantity(
                 place,
                 "unknown-unit",
                 f"'{finding.name}' is not measured in {shown(measured.unit)}",
-                did_you_mean(measured.unit, units) or accepted,
+                problems.did_you_mean(measured.unit, units) or accepted,
             )
     if measured.unit not in units:
         return None
@@ -308,8 +331,10 @@ def _read_quantity(
     return Answer(quantity=interval, reference=reference, written=words, place=place)
 
 
-def _derive(answers: dict[str, Answer], knowledge: Knowledge, problems: Problems, warnings: list[str]) -> None:
-    """Adds every derived quantity whose inputs are known; a stated value that disagrees is a fault."""
+def _derive(
+    answers: dict[str, Answer], knowledge: Knowledge, problems: Problems, warnings: list[str], place: Place
+) -> None:
+    """Adds every derived quantity whose inputs are known; a value stated otherwise is a fault of the case at `place`."""
     pending = [f for f in knowledge.findings.values() if f.scale is not None and f.scale.derived is not None]
     progress = True
     while progress:
@@ -331,6 +356,7 @@ def _derive(answers: dict[str, Answer], knowledge: Knowledge, problems: Problems
             blame = max((a.place for a in inputs if a is not None), default=None)
             assert blame is not None
             stated = answers.get(finding.name)
+            reference = scale.reference
             from_what = f"{scale.derived.how.replace('_', ' ')} of {', '.join(scale.derived.inputs)}"
             if stated is not None:
                 assert stated.quantity is not None
@@ -339,13 +365,15 @@ def _derive(answers: dict[str, Answer], knowledge: Knowledge, problems: Problems
                 )
                 if not inside:
                     problems.add(
-                        stated.place,
+                        stated.place if stated.place >= place else blame,  # not where it was taken over from
                         "contradiction",
                         f"'{finding.name}' is given as {in_words(stated.quantity, scale.unit)}, but {from_what} is "
                         f"{plain(value)} {scale.unit}",
                         "correct one of them",
                     )
-                continue
+                if not inside or stated.quantity.exact is not None:
+                    continue
+                reference = stated.reference
             if not scale.plausible[0] <= value <= scale.plausible[1]:
                 problems.add(
                     blame, "implausible", f"'{finding.name}' ({from_what}) would be {plain(value)} {scale.unit}"
@@ -353,7 +381,7 @@ def _derive(answers: dict[str, Answer], knowledge: Knowledge, problems: Problems
                 continue
             answers[finding.name] = Answer(
                 quantity=Interval(value, value),
-                reference=scale.reference,
+                reference=reference,
                 derived=True,
                 written=f"{plain(value)} {scale.unit}",
                 place=blame,
@@ -390,18 +418,21 @@ def _expected(
         if key.text == "because":
             items = value.items if isinstance(value, yamltext.Sequence) else (value,)
             for item in items:
-                text = item.text if isinstance(item, yamltext.Scalar) else ""
+                if not isinstance(item, yamltext.Scalar):
+                    problems.add(item.place, "not-text", "'because' takes the ids of rules")
+                    continue
+                text = item.text
                 if text not in knowledge.rules:
                     problems.add(
                         item.place,
                         "unknown-rule",
                         f"no rule is called {shown(text)}",
-                        did_you_mean(text, knowledge.rules),
+                        problems.did_you_mean(text, knowledge.rules),
                     )
                 result.append(Expectation(text, "fires", item.place))
             continue
         if not isinstance(value, yamltext.Scalar):
-            problems.add(value.place, "not-text", f"'{key.text}' takes one text")
+            problems.add(value.place, "not-text", f"{shown(key.text)} takes one text")
             continue
         text = " ".join(value.text.split())
         allowed = _expectable(key.text, knowledge)
@@ -412,11 +443,12 @@ def _expected(
                 key.place,
                 "unknown-name",
                 f"nothing is called {shown(key.text)}",
-                did_you_mean(key.text, (*everything, *knowledge.findings, "leading", "urgency", "because")),
+                problems.did_you_mean(key.text, (*everything, *knowledge.findings, "leading", "urgency", "because")),
             )
             continue
         if key.text in knowledge.scores:
-            if not _SCORE.match(text):
+            found = _SCORE.match(text)
+            if found is None or (found["high"] is not None and Decimal(found["low"]) > Decimal(found["high"])):
                 problems.add(value.place, "not-a-score", f"{shown(text)} is not '3 {POINTS}' or '1 to 2 {POINTS}'")
                 continue
         elif text not in allowed:
@@ -424,7 +456,7 @@ def _expected(
                 value.place,
                 "unknown-word",
                 f"'{key.text}' cannot be {shown(text)}",
-                did_you_mean(text, allowed) or "one of: " + ", ".join(allowed[:12]),
+                problems.did_you_mean(text, allowed) or "one of: " + ", ".join(allowed[:12]),
             )
             continue
         result.append(Expectation(key.text, text, key.place))

@@ -400,6 +400,10 @@ class Knowledge:
         """Former names of findings, and what they are called now."""
         return MappingProxyType({old: f.name for f in self.findings.values() for old in f.was})
 
+    @cached_property
+    def other_names(self) -> Mapping[str, str]:
+        """Other words for findings, in small letters, and what the findings are called here."""
+        return MappingProxyType({s.lower(): f.name for f in self.findings.values() for s in f.also_called})
 
     @cached_property
     def depends_on(self) -> Mapping[str, tuple[str, ...]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 ERROR = "error"
 WARNING = "warning"
+SUGGESTIONS = 200  # of one reading; who has more faults than that has another kind of file in hand
 
 
 @dataclass(frozen=True, order=True)
@@ -43,12 +45,18 @@ class Problems:
 
     found: list[Problem] = field(default_factory=list)
     texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    suggestions: int = 0
 
     def add(self, place: Place, code: str, message: str, help: str = "", severity: str = ERROR) -> None:
         self.found.append(Problem(place, code, message, help, severity))
 
     def keep_text(self, file: str, text: str) -> None:
-        self.texts[file] = tuple(text.split("\n"))
+        self.texts[file] = tuple(re.split("\r\n|\r|\n", text))  # the line breaks that YAML counts
+
+    def did_you_mean(self, word: str, candidates: Iterable[str]) -> str:
+        """As the function of that name for the first faults of a reading; for a flood of them it would take minutes."""
+        self.suggestions += 1
+        return did_you_mean(word, candidates) if self.suggestions <= SUGGESTIONS else ""
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -83,12 +91,12 @@ def render(problem: Problem, texts: Mapping[str, tuple[str, ...]]) -> str:
     lines = [problem.headline()]
     place = problem.place
     text = texts.get(place.file, ())
-    if 1 <= place.line <= len(text) and text[place.line - 1].strip():
-        # Tabs and control characters would move the caret or the user's terminal.
-        source = "".join(c if c.isprintable() else " " for c in text[place.line - 1].rstrip("\r"))
-        start = max(0, place.column - 60)
+    start = max(0, place.column - 60)
+    source = text[place.line - 1][start : start + 100] if 1 <= place.line <= len(text) else ""
+    if source.strip():
         label = f"{place.line:>5} | "
-        lines.append(label + source[start : start + 100])
+        # Tabs and control characters would move the caret or the user's terminal.
+        lines.append(label + "".join(c if c.isprintable() else " " for c in source))
         lines.append(" " * (len(label) - 2) + "| " + " " * (place.column - 1 - start) + "^")
     if problem.help:
         lines.append(f"      = help: {problem.help}")
@@ -108,5 +116,5 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
 
 def shown(text: str, limit: int = 60) -> str:
     """A user's text, quoted for a message: one line, printable, of bounded length."""
-    clean = "".join(c if c.isprintable() else "?" for c in text)
-    return f"'{clean if len(clean) <= limit else clean[: limit - 3] + '...'}'"
+    short = text if len(text) <= limit else text[: limit - 3] + "..."
+    return "'" + "".join(c if c.isprintable() else "?" for c in short) + "'"

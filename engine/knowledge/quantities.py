@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
-NUMBER = r"[+-]?\d{1,15}(?:\.\d{1,15})?"
+NUMBER = r"[+-]?[0-9]{1,15}(?:\.[0-9]{1,15})?"
+_LONGEST = 200  # characters of a measurement
+_HUGE = Context(prec=200)  # digits: more than any number, factor and sum of them can have
 _MEASUREMENT = re.compile(
-    rf"^(?P<censor>>=|<=|≥|≤|>|<)?\s*(?P<number>{NUMBER})(?P<gap>\s*)(?P<unit>[^()]*?)\s*"
+    rf"^(?P<censor>>=|<=|≥|≤|>|<)?\s*(?P<number>{NUMBER})(?![0-9.,]|[eE][+-]?[0-9])\s*(?P<unit>[^()]*?)\s*"
     rf"(?:\(\s*(?P<low>{NUMBER})\s+to\s+(?P<high>{NUMBER})\s*\))?$"
 )
 _RANGE = re.compile(rf"^(?P<low>{NUMBER})\s+to\s+(?P<high>{NUMBER})$")
@@ -83,13 +85,13 @@ class Measurement:
 
 def rounded(value: Decimal, decimals: int) -> Decimal:
     """`value` to so many decimals, half away from zero."""
-    result = value.quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
+    result = value.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP, _HUGE)
     return result if result else abs(result)  # never -0
 
 
 def read_measurement(text: str) -> Measurement | None:
     """The parts of `> 20000 U/L (26 to 192)`; None when it is not of that form."""
-    found = _MEASUREMENT.match(text.strip())
+    found = _MEASUREMENT.match(text.strip()) if len(text) <= _LONGEST else None
     if found is None:
         return None
     reference = (Decimal(found["low"]), Decimal(found["high"])) if found["low"] is not None else None

@@ -161,6 +161,17 @@ def impossible(knowledge: Knowledge, findings: Findings) -> tuple[Impossible, ..
     )
 
 
+def decisive(condition: Condition, leaf: Callable[[Condition], Truth], wanted: bool = True) -> tuple[str, ...]:
+    """The names that make the tree what it is (yes, or no where that is `wanted`), each once; () when it is not."""
+    if combined(condition, leaf) is not wanted:
+        return ()
+    if isinstance(condition, Not):
+        return decisive(condition.child, leaf, not wanted)
+    if isinstance(condition, (All, AnyOf, AtLeast)):
+        return tuple(dict.fromkeys(name for child in condition.children for name in decisive(child, leaf, wanted)))
+    return (condition.name,)
+
+
 def missing(condition: Condition, valuation: Valuation) -> tuple[str, ...]:
     """The unknown findings that an undecided condition still waits for, in the order they are written."""
     names: dict[str, None] = {}

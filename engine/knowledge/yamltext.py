@@ -6,6 +6,7 @@ and deep nesting are faults, all of them reported in one reading.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Union
 
@@ -15,6 +16,8 @@ from .problems import Place, Problems, shown
 
 DEEPEST = 24
 LONGEST = 8_000_000  # characters of one file
+# What YAML refuses, and the line breaks that it counts where an editor does not.
+_INVISIBLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Mapping:
     entries: tuple[tuple[Scalar, Node], ...]
     place: Place = field(compare=False)
     flow: bool = False
+    sound: bool = field(default=True, compare=False)  # nothing in it was refused, so nothing is missing from it
 
 
 Node = Union[Scalar, Sequence, Mapping]
@@ -50,6 +54,7 @@ class _Open:
     place: Place
     flow: bool
     is_mapping: bool
+    faults_before: int
     items: list[Node] = field(default_factory=list)
     entries: list[tuple[Scalar, Node]] = field(default_factory=list)
     keys: dict[str, Place] = field(default_factory=dict)
@@ -88,6 +93,15 @@ def read_yaml(text: str, file: str, problems: Problems) -> Node | None:
     if len(text) > LONGEST:
         problems.add(Place(file, 1, 1), "too-large", f"the file has more than {LONGEST:,} characters", "split it")
         return None
+    if found := _INVISIBLE.search(text):
+        lines = re.split("\r\n|\r|\n", text[: found.start()])
+        problems.add(
+            Place(file, len(lines), len(lines[-1]) + 1),
+            "control-character",
+            f"an invisible control character (U+{ord(found[0]):04X}) stands here",
+            "remove it",
+        )
+        return None
     root: Node | None = None
     documents = 0
     stack: list[_Open] = []
@@ -95,35 +109,36 @@ def read_yaml(text: str, file: str, problems: Problems) -> Node | None:
     try:
         for event in yaml.parse(text, Loader=_Loader):
             mark = event.start_mark
+            assert mark is not None
             place = Place(file, mark.line + 1, mark.column + 1)
+            faults_before = len(problems.found)
+            node: Node
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents == 2:
                     problems.add(place, "many-documents", "a second document starts here", "one document a file")
                     return None
                 continue
+            if isinstance(event, yaml.NodeEvent):
+                _refuse(event, place, problems)
+            if isinstance(event, yaml.CollectionStartEvent):
+                if len(stack) >= DEEPEST:
+                    problems.add(place, "too-deep", f"nested more than {DEEPEST} levels deep", "flatten it")
+                    return None
+                is_mapping = isinstance(event, yaml.MappingStartEvent)
+                stack.append(_Open(place, bool(event.flow_style), is_mapping, faults_before))
+                continue
             if isinstance(event, yaml.AliasEvent):
-                problems.add(place, "alias", f"an alias ('*{event.anchor}') is not allowed", "write the value out")
-                node: Node | None = Scalar("", place)
-            elif isinstance(event, yaml.NodeEvent):
-                if event.anchor is not None:
-                    problems.add(place, "anchor", f"an anchor ('&{event.anchor}') is not allowed", "write the value out")
-                if event.tag is not None:
-                    problems.add(place, "tag", f"a tag ({shown(event.tag)}) is not allowed", "files are plain data")
-                if isinstance(event, yaml.ScalarEvent):
-                    node = Scalar(event.value, place, event.style is not None)
-                else:
-                    if len(stack) >= DEEPEST:
-                        problems.add(place, "too-deep", f"nested more than {DEEPEST} levels deep", "flatten it")
-                        return None
-                    stack.append(_Open(place, bool(event.flow_style), isinstance(event, yaml.MappingStartEvent)))
-                    continue
+                node = Scalar("", place)
+            elif isinstance(event, yaml.ScalarEvent):
+                node = Scalar(event.value, place, event.style is not None)
             elif isinstance(event, yaml.SequenceEndEvent):
                 done = stack.pop()
                 node = Sequence(tuple(done.items), done.place, done.flow)
             elif isinstance(event, yaml.MappingEndEvent):
                 done = stack.pop()
-                node = Mapping(tuple(done.entries), done.place, done.flow)
+                sound = len(problems.found) == done.faults_before
+                node = Mapping(tuple(done.entries), done.place, done.flow, sound)
             else:
                 continue
             if not stack:
@@ -133,24 +148,24 @@ def read_yaml(text: str, file: str, problems: Problems) -> Node | None:
             else:
                 _into_mapping(stack[-1], node, problems)
     except yaml.MarkedYAMLError as fault:
-        where = fault.problem_mark or fault.context_mark
-        line, column = (where.line + 1, where.column + 1) if where else (1, 1)
-        problems.add(Place(file, line, column), *_syntax(str(fault.problem or fault.context), text, line, column))
+        problems.add(*_syntax(fault, text, file))
         return None
-    except yaml.reader.ReaderError as fault:
-        position = fault.position if isinstance(fault.position, int) else 0
-        before_it = text[:position]
-        line, column = before_it.count("\n") + 1, position - (before_it.rfind("\n") + 1) + 1
-        for number, content in enumerate(text.split("\n"), 1):  # libyaml counts bytes: look for the culprit itself
-            bad = next((i for i, c in enumerate(content) if not c.isprintable() and c not in "\t\r\x85\xa0"), None)
-            if bad is not None:
-                line, column = number, bad + 1
-                break
-        problems.add(Place(file, line, column), "control-character", "a control character stands here", "remove it")
-        return None
-    if root is None and len(problems.found) == before:
+    if root in (None, Scalar("", Place(file, 1, 1))) and len(problems.found) == before:
         problems.add(Place(file, 1, 1), "empty-file", "the file is empty", "see docs/format.md for what belongs here")
+        return None
     return root
+
+
+def _refuse(event: yaml.NodeEvent, place: Place, problems: Problems) -> None:
+    """Reports what YAML allows and these files do not."""
+    if isinstance(event, yaml.AliasEvent):
+        problems.add(place, "alias", f"an alias ({shown(f'*{event.anchor}')}) is not allowed", "write the value out")
+        return
+    if event.anchor is not None:
+        problems.add(place, "anchor", f"an anchor ({shown(f'&{event.anchor}')}) is not allowed", "write the value out")
+    tag = getattr(event, "tag", None)
+    if tag is not None:
+        problems.add(place, "tag", f"a tag ({shown(tag)}) is not allowed", "files are plain data")
 
 
 def _into_mapping(into: _Open, node: Node, problems: Problems) -> None:
@@ -173,10 +188,22 @@ def _into_mapping(into: _Open, node: Node, problems: Problems) -> None:
         into.entries.append((into.key, node))
 
 
-def _syntax(complaint: str, text: str, line: int, column: int) -> tuple[str, str, str]:
-    """Code, message and help for what the YAML reader complained about."""
-    lines = text.split("\n")
-    content = lines[line - 1] if line <= len(lines) else ""
-    if "\t" in content[: max(column, len(content) - len(content.lstrip()))]:
-        return "tab", "a tab stands where spaces belong", "indent with spaces"
-    return "yaml-syntax", f"this is not YAML: {complaint}", "check indentation, colons and quotes at and above this line"
+def _syntax(fault: yaml.MarkedYAMLError, text: str, file: str) -> tuple[Place, str, str, str]:
+    """Place, code, message and help for what the YAML reader complained about."""
+    mark, complaint = fault.problem_mark or fault.context_mark, str(fault.problem or fault.context)
+    at_end = mark is not None and mark.index >= len(text.rstrip())
+    if fault.context_mark is not None and (at_end or "could not find expected ':'" in complaint):
+        mark = fault.context_mark  # it was noticed further down, and went wrong here
+        if "flow" in str(fault.context) or "quoted" in str(fault.context):
+            complaint = "what opens here is never closed"
+    place = Place(file, mark.line + 1, mark.column + 1) if mark is not None else Place(file, 1, 1)
+    lines = re.split("\r\n|\r|\n", text)
+    content = lines[place.line - 1] if place.line <= len(lines) else ""
+    indentation = content[: len(content) - len(content.lstrip())]
+    if "\t" in indentation or content[place.column - 1 : place.column] == "\t":
+        return place, "tab", "a tab stands where spaces belong", "indent with spaces"
+    if "escape code" in complaint:
+        return place, "yaml-syntax", f"this is not YAML: {complaint}", "write the character itself"
+    if file.endswith(".json"):
+        return place, "json-syntax", f"this is not JSON: {complaint}", "check brackets, commas and quotes here and above"
+    return place, "yaml-syntax", f"this is not YAML: {complaint}", "check indentation, colons and quotes here and above"
