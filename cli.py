@@ -429,15 +429,15 @@ def consult(case: str | None, save: Path | None, folder: Path | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         interrupted = True
         click.echo("\ninterrupted; what you have answered is kept")
-    click.echo()
-    console = _console()
-    if not interrupted:
-        print_outcome(console, name, _reasoner(knowledge).conclude(session.state.findings), __version__)
-    if session.state.given:
+    if session.state.given:  # saved before anything else can go wrong, such as a reader of the report going away
         path = _save_case(session.state, save, name)
         click.echo(f"\nanswers saved in {path} (health data: readable by you alone)", err=True)
         click.echo(f"go on with: crampdx consult {path}", err=True)
-    return INTERRUPTED if interrupted else DONE
+    if interrupted:
+        return INTERRUPTED
+    click.echo()
+    print_outcome(_console(), name, _reasoner(knowledge).conclude(session.state.findings), __version__)
+    return DONE
 
 
 class _Session:
@@ -458,7 +458,7 @@ class _Session:
                 return
             if screen.topic != self.topic:
                 self.topic = screen.topic
-                click.echo(f"\n== {screen.topic} ({_number(self.state.remaining(), 'question')} left)")
+                click.echo(f"\n== {screen.topic} (at most {_number(self.state.remaining(), 'screen')} left)")
             after = self._ask(screen)
             if after is None:
                 return
@@ -581,17 +581,17 @@ class _Session:
         from .engine.interview.consultation import served_by
 
         knowledge = self.state.knowledge
-        for finding in screen.findings:
-            served = served_by(knowledge, finding.name)
-            titles = [knowledge.red_flags[i].title for i in served if i in knowledge.red_flags]
-            titles += [
-                f"{knowledge.diagnoses[r.diagnosis].title}: {r.title}" for r in knowledge.rules.values() if r.id in served
-            ]
-            click.echo(f"  {finding.title} serves {_number(len(titles), 'rule')}:")
-            for title in titles[:5]:
-                click.echo(f"    - {title}")
-            if len(titles) > 5:
-                click.echo(f"    and {len(titles) - 5} more")
+        served = {id for finding in screen.findings for id in served_by(knowledge, finding.name)}
+        titles = [f"Red flag: {f.title}" for f in knowledge.red_flags.values() if f.id in served]
+        rules = sorted(
+            (r for r in knowledge.rules.values() if r.id in served), key=lambda r: -abs(knowledge.weighing.points(r.then))
+        )
+        titles += [f"{knowledge.diagnoses[r.diagnosis].title}: {r.title}" for r in rules]
+        click.echo(f"  this serves {_number(len(titles), 'rule')}:")
+        for title in titles[:7]:
+            click.echo(f"    - {title}")
+        if len(titles) > 7:
+            click.echo(f"    and {len(titles) - 7} more")
 
     def _outcome(self) -> Outcome:
         """By the reference meaning: quick enough for every answer, and equal to Experta's (tests/test_meaning.py)."""

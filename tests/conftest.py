@@ -3,54 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from at_hand import CASES, all_cases, built_in, cases_of, concluded, reasoner
 
 from crampdx.engine.authoring.regression import differences
 from crampdx.engine.inference.reasoner import Reasoner
-from crampdx.engine.knowledge.cases import Case, read_cases
-from crampdx.engine.knowledge.loader import BUILT_IN, load
+from crampdx.engine.knowledge.cases import Case
 from crampdx.engine.knowledge.model import Knowledge
-from crampdx.engine.knowledge.problems import InvalidCase, Problems
-
-CASES = Path(__file__).parent / "cases"
 
 
-@cache
-def built_in() -> Knowledge:
-    return load(BUILT_IN)
-
-
-@cache
-def built_in_reasoner() -> Reasoner:
-    return Reasoner(built_in())
-
-
-def cases_of(path: Path) -> tuple[Case, ...]:
-    """The cases of a file, which must be free of errors."""
-    problems = Problems()
-    cases = read_cases(path.read_text(encoding="utf-8"), path.name, built_in(), problems)
-    if problems.errors:
-        raise InvalidCase(problems)
-    return cases
-
-
-@pytest.fixture(scope="session")
-def knowledge() -> Knowledge:
+@pytest.fixture(scope="session", name="knowledge")
+def _knowledge() -> Knowledge:
     return built_in()
 
 
-@pytest.fixture(scope="session")
-def reasoner() -> Reasoner:
-    return built_in_reasoner()
+@pytest.fixture(scope="session", name="reasoner")
+def _reasoner() -> Reasoner:
+    return reasoner()
 
 
-@pytest.fixture(scope="session")
-def all_cases() -> tuple[Case, ...]:
-    return tuple(case for path in sorted(CASES.glob("*.yaml")) for case in cases_of(path))
+@pytest.fixture(scope="session", name="all_cases")
+def _all_cases() -> tuple[Case, ...]:
+    return all_cases()
 
 
 def pytest_collect_file(parent: pytest.Collector, file_path: Path) -> pytest.Collector | None:
@@ -61,7 +38,7 @@ def pytest_collect_file(parent: pytest.Collector, file_path: Path) -> pytest.Col
 
 class CaseFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
-        for case in cases_of(self.path):
+        for case in cases_of(self.path.name):
             if case.expected:
                 yield CaseItem.from_parent(self, name=case.name, case=case)
 
@@ -72,7 +49,7 @@ class CaseItem(pytest.Item):
         self.case = case
 
     def runtest(self) -> None:
-        found = differences(self.case, built_in_reasoner().conclude(self.case.findings))
+        found = differences(self.case, concluded(self.case))
         if found:
             raise CaseFailed("\n".join(map(str, found)))
 

@@ -1,17 +1,14 @@
 """Forward chaining in Experta: the compiled knowledge base as an ordinary `KnowledgeEngine`, and one run over a patient.
 
-Besides a faster matcher, should there be one, this is the only file that imports experta.
+Besides the matcher in rete.py, this is the only file that uses experta.
 """
 
 from __future__ import annotations
 
-import collections
-import collections.abc
-import logging
+import inspect
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..knowledge.conditions import in_one_line
 from ..knowledge.model import Compare, Findings, Knowledge, leaves
@@ -34,33 +31,9 @@ from .compilation import (
     needs_name,
     score_interval,
 )
+from .experta_import import experta
+from .rete import QuickMatcher
 from .weighing import Conclusion, Inference, Standing, weigh
-
-
-def _import_experta() -> ModuleType:
-    """The experta package. Its frozendict 1.2 asks `collections` for a name that Python 3.10 took away: lent for the import
-    only. The import also configures the root logger of the whole process, which is undone."""
-    lent = [name for name in ("Mapping",) if not hasattr(collections, name)]
-    root = logging.getLogger()
-    handlers = list(root.handlers)
-    for name in lent:
-        setattr(collections, name, getattr(collections.abc, name))
-    try:
-        import experta
-    finally:
-        for name in lent:
-            delattr(collections, name)
-        for handler in [h for h in root.handlers if h not in handlers]:
-            root.removeHandler(handler)
-    if not hasattr(experta, "KnowledgeEngine"):  # experta hides an ImportError of its own parts
-        raise ImportError("experta is installed without one of its dependencies: frozendict 1.2 and schema 0.6.7")
-    return experta
-
-
-if TYPE_CHECKING:
-    import experta
-else:
-    experta = _import_experta()
 
 
 class Known(experta.Fact):
@@ -109,8 +82,25 @@ _FACTS = {"Known": Known, "Chosen": Chosen, "Quantity": Quantity, "Unstated": Un
 class ConsultationEngine(experta.KnowledgeEngine):
     """The part of every compiled engine that is not rules: what right-hand sides call. None of it can raise."""
 
+    __matcher__ = QuickMatcher
+
     knowledge: Knowledge
     thresholds: Mapping[str, tuple[tuple[str, str, Decimal], ...]]
+    _deffacts_names: tuple[str, ...] | None = None
+
+    def get_deffacts(self) -> list[experta.DefFacts]:
+        """What Experta's own returns, which looks for it among all members, every rule one of them, at every reset."""
+        if self._deffacts_names is None:
+            places = [vars(self), *(vars(cls) for cls in type(self).__mro__)]
+            names = {n for place in places for n, member in place.items() if isinstance(member, experta.DefFacts)}
+            self._deffacts_names = tuple(sorted(names))
+        found: list[experta.DefFacts] = []
+        for name in self._deffacts_names:
+            member = getattr(self, name)  # asking for it also binds it to this engine, of several alive
+            if isinstance(member, experta.DefFacts):
+                member.ke = self
+                found.append(member)
+        return sorted(found, key=lambda member: member.order)
 
     def begin(self) -> None:
         self.votes: dict[tuple[str, str], set[int]] = {}
@@ -166,6 +156,10 @@ class ConsultationEngine(experta.KnowledgeEngine):
         )
 
 
+# Experta inspects the signature of every right-hand side; they are all the same.
+_SIGNATURE = inspect.Signature([inspect.Parameter("engine", inspect.Parameter.POSITIONAL_OR_KEYWORD)])
+
+
 def _right_hand_side(production: Production, knowledge: Knowledge) -> Callable[[ConsultationEngine], None]:
     action: Action = production.action
     owner = production.owner
@@ -214,6 +208,7 @@ def _right_hand_side(production: Production, knowledge: Knowledge) -> Callable[[
             engine.conclude(conclude.diagnosis)
 
     act.__name__ = act.__qualname__ = production.name
+    act.__dict__["__signature__"] = _SIGNATURE
     return act
 
 

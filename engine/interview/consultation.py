@@ -93,10 +93,9 @@ class Consultation:
         return finding.ask_when is None or valuation.of(finding.ask_when) is not False
 
     def remaining(self) -> int:
-        """How many findings are still open to be asked as things stand."""
+        """How many screens are still to come as things stand; answers can only close some of them."""
         valuation = Valuation(self.knowledge, self.findings)
-        asked = {name for topic in self.knowledge.topics for panel in topic.panels for name in panel.findings}
-        return sum(1 for name in asked if self._open(self.knowledge.findings[name], valuation))
+        return sum(1 for topic in self.knowledge.topics for _ in self._screens(topic, valuation))
 
 
 def served_by(knowledge: Knowledge, name: str) -> tuple[str, ...]:
@@ -146,9 +145,11 @@ def entry_hint(finding: Finding) -> str:
     if finding.kind == YES_NO:
         return "y, n, ?"
     if finding.kind == QUANTITY and finding.scale is not None:
-        units = " or ".join((finding.scale.unit, *(u for u, _ in finding.scale.units)))
+        names = [u for u, _ in finding.scale.units]
+        others = [u for u in names if f"{u}s" not in (*names, finding.scale.unit)]  # 'day' need not stand beside 'days'
         low, high = finding.scale.usual or finding.scale.plausible
-        return f"a number in {units} (usually {plain(low)} to {plain(high)}), or ?"
+        also = f"; also {', '.join(others)}" if others else ""
+        return f"a number in {finding.scale.unit}{also}; usually {plain(low)} to {plain(high)}; or ?"
     return "a number, or ?"
 
 

@@ -94,7 +94,7 @@ def read_cases(text: str, file: str, knowledge: Knowledge, problems: Problems) -
         else:
             cases.append(case)
             earlier[case.name] = case
-    if not cases and not problems.errors:
+    if not cases and not any(p.severity == ERROR for p in problems.found):
         problems.add(node.place, "no-case", "the file holds no case", "a case has at least 'given:'")
     return tuple(cases)
 

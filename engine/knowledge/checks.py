@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from .model import QUANTITY, Condition, Knowledge, leaves
-from .problems import Place, Problems, did_you_mean, shown
+from .model import QUANTITY, TIERS, Advice, Concept, Condition, Knowledge, Note, RedFlag, Rule, Score, leaves
+from .problems import Place, Problems, shown
 
 Check = Callable[[Knowledge, Problems], None]
 
@@ -43,35 +43,43 @@ def check_cycles(knowledge: Knowledge, problems: Problems) -> None:
     for start in sorted(needs):
         if start in done:
             continue
-        path: list[str] = [start]  # an explicit stack: a chain may be longer than Python's own allows
+        path: dict[str, None] = {start: None}  # an explicit stack: a chain may be longer than Python's own allows
         iterators = [iter(needs.get(start, ()))]
         while path:
             following = next(iterators[-1], None)
             if following is None:
-                done.add(path.pop())
+                done.add(path.popitem()[0])
                 iterators.pop()
             elif following in path:
-                ring = [*path[path.index(following) :], following]
+                names = list(path)
+                ring = names[names.index(following) :]
+                ring = [*(ring if len(ring) <= 12 else [*ring[:10], "...", ring[-1]]), following]
                 problems.add(
                     places[following], "depends-on-itself", f"'{following}' depends on itself", " -> ".join(ring)
                 )
                 done.add(following)
             elif following not in done:
-                path.append(following)
+                path[following] = None
                 iterators.append(iter(needs.get(following, ())))
 
 
 def check_document(knowledge: Knowledge, problems: Problems) -> None:
-    """The document's list and the diagnosis files agree."""
-    listed = {d: tier.id for tier in knowledge.tiers for d in tier.diagnoses}
-    here = next(iter(knowledge.diagnoses.values())).place if knowledge.diagnoses else Place("rules", 1, 1)
-    for diagnosis, tier in listed.items():
+    """The document's list, where it can be read, and the diagnosis files agree."""
+    if len(knowledge.tiers) < len(TIERS):
+        return
+    listed: dict[str, str] = {}
+    entries = ((d, t.id, place) for t in knowledge.tiers for d, place in zip(t.diagnoses, t.places, strict=True))
+    for diagnosis, tier, where in entries:
+        if diagnosis in listed:
+            problems.add(where, "listed-twice", f"the document lists {shown(diagnosis)} twice")
+            continue
+        listed[diagnosis] = tier
         if diagnosis not in knowledge.diagnoses:
             problems.add(
-                Place("rules/document.yaml", 1, 1),
+                where,
                 "unknown-diagnosis",
                 f"the document lists {shown(diagnosis)}, but there is no rules/{tier}/{diagnosis}.yaml",
-                did_you_mean(diagnosis, knowledge.diagnoses),
+                problems.did_you_mean(diagnosis, knowledge.diagnoses),
             )
         elif knowledge.diagnoses[diagnosis].tier != tier:
             place = knowledge.diagnoses[diagnosis].place
@@ -79,7 +87,7 @@ def check_document(knowledge: Knowledge, problems: Problems) -> None:
     for diagnosis_id, diagnosis_file in knowledge.diagnoses.items():
         if (diagnosis_file.origin == "document") != (diagnosis_id in listed):
             problems.add(
-                diagnosis_file.place or here,
+                diagnosis_file.place,
                 "wrong-origin",
                 f"'{diagnosis_id}' says origin {diagnosis_file.origin}, but rules/document.yaml "
                 + ("lists it" if diagnosis_id in listed else "does not list it"),
@@ -134,20 +142,21 @@ def check_references(knowledge: Knowledge, problems: Problems) -> None:
         scale = finding.scale
         if scale is None:
             continue
-        for name in scale.derived.inputs if scale.derived else ():
+        derived = scale.derived
+        for name, place in zip(derived.inputs, derived.places, strict=True) if derived else ():
             if name not in knowledge.findings or knowledge.findings[name].kind != QUANTITY:
                 problems.add(
-                    finding.place,
+                    place,
                     "unknown-name",
                     f"'{finding.name}' is derived from {shown(name)}, which is no quantity",
-                    did_you_mean(name, (f.name for f in knowledge.findings.values() if f.kind == QUANTITY)),
+                    problems.did_you_mean(name, (f.name for f in knowledge.findings.values() if f.kind == QUANTITY)),
                 )
         if scale.reference_source and scale.reference_source not in (*knowledge.sources, "expert", "unverified"):
             problems.add(
                 finding.place,
                 "undefined-source",
                 f"the reference interval of '{finding.name}' names no source {shown(scale.reference_source)}",
-                did_you_mean(scale.reference_source, knowledge.sources),
+                problems.did_you_mean(scale.reference_source, knowledge.sources),
             )
 
 
@@ -164,26 +173,23 @@ def check_clusters(knowledge: Knowledge, problems: Problems) -> None:
                     knowledge.rules[members[0]].place,
                     "cluster-of-one",
                     f"'{members[0]}' is alone in the cluster '{cluster}' of '{diagnosis}'",
-                    did_you_mean(cluster, (c for c in clusters if c != cluster)),
+                    problems.did_you_mean(cluster, (c for c in clusters if c != cluster)),
                     severity="warning",
                 )
 
 
 def check_register(knowledge: Knowledge, problems: Problems) -> None:
     """Every row of the register is coded by something, or says why not."""
-    coded = {
-        row
-        for thing in (
-            *knowledge.concepts.values(),
-            *knowledge.scores.values(),
-            *knowledge.rules.values(),
-            *knowledge.red_flags.values(),
-            *knowledge.notes.values(),
-            *knowledge.scope.values(),
-            *knowledge.advice.values(),
-        )
-        for row in thing.evidence
-    }
+    things: tuple[Concept | Score | Rule | RedFlag | Note | Advice, ...] = (
+        *knowledge.concepts.values(),
+        *knowledge.scores.values(),
+        *knowledge.rules.values(),
+        *knowledge.red_flags.values(),
+        *knowledge.notes.values(),
+        *knowledge.scope.values(),
+        *knowledge.advice.values(),
+    )
+    coded = {row for thing in things for row in thing.evidence}
     for row in knowledge.register.values():
         if row.id not in coded and not row.not_coded:
             problems.add(
@@ -195,12 +201,5 @@ def check_register(knowledge: Knowledge, problems: Problems) -> None:
             )
 
 
-CHECKS: tuple[Check, ...] = (
-    check_cycles,
-    check_document,
-    check_recorded_only,
-    check_used,
-    check_references,
-    check_clusters,
-    check_register,
-)
+FOR_FAULTS: tuple[Check, ...] = (check_cycles, check_document, check_recorded_only, check_references)
+FOR_DOUBTS: tuple[Check, ...] = (check_used, check_clusters, check_register)  # mean nothing while there are faults

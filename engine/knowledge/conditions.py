@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -24,7 +24,7 @@ from .model import (
     OutOfRange,
     TimesUpperLimit,
 )
-from .problems import Place, Problems, did_you_mean, shown
+from .problems import Place, Problems, shown
 from .quantities import NUMBER, plain, read_measurement, rounded
 
 POINTS = "points"
@@ -36,7 +36,7 @@ _RANGE = re.compile(rf"^{_NAME}\s+(?P<side>below|above)\s+range$")
 _ONE_OF = re.compile(rf"^{_NAME}\s+is\s+one\s+of\s+(?P<values>.+)$")
 _IS = re.compile(rf"^{_NAME}\s+is\s+(?P<value>\S+)$")
 _BARE = re.compile(rf"^{_NAME}$")
-_AT_LEAST = re.compile(r"^at least (\d{1,3}) of$")
+_AT_LEAST = re.compile(r"at least ([0-9]{1,3}) of")
 _LEAF_HELP = "a leaf is 'name', 'not name', 'name >= 3 cm', 'name below range', 'name is pale' or 'name is one of pale, red'"
 
 
@@ -48,9 +48,7 @@ class Names:
     concepts: frozenset[str] = frozenset()
     scores: frozenset[str] = frozenset()
     renamed: Mapping[str, str] | None = None
-
-    def __iter__(self) -> Iterable[str]:  # type: ignore[override]
-        return iter((*self.findings, *self.concepts, *self.scores))
+    kinds: str = "finding, concept or score"  # in words, for messages
 
 
 def read_condition(node: yamltext.Node, names: Names, problems: Problems) -> Condition | None:
@@ -72,13 +70,13 @@ def read_condition(node: yamltext.Node, names: Names, problems: Problems) -> Con
     if key.text == "not":
         child = read_condition(inner, names, problems)
         return None if child is None else Not(child)
-    counted = _AT_LEAST.match(key.text)
+    counted = _AT_LEAST.fullmatch(key.text)
     if key.text not in ("all", "any") and counted is None:
         problems.add(
             key.place,
             "not-a-condition",
             f"{shown(key.text)} is not 'all', 'any', 'at least N of' or 'not'",
-            did_you_mean(key.text, ("all", "any", "at least 2 of", "not")),
+            problems.did_you_mean(key.text, ("all", "any", "at least 2 of", "not")),
         )
         return None
     if not isinstance(inner, yamltext.Sequence):
@@ -90,25 +88,26 @@ def read_condition(node: yamltext.Node, names: Names, problems: Problems) -> Con
     if not inner.items:
         problems.add(inner.place, "empty-list", f"'{key.text}' has no clause")
         return None
+    count = int(counted[1]) if counted is not None else 1
+    if not 1 <= count <= len(inner.items):
+        clauses = f"{len(inner.items)} clause{'' if len(inner.items) == 1 else 's'}"
+        said = f"'{key.text}' cannot be met by {clauses}" if count else f"'{key.text}' is met by nothing at all"
+        problems.add(key.place, "impossible-count", said)
     children = [read_condition(item, names, problems) for item in inner.items]
     kept = tuple(c for c in children if c is not None)
-    if len(kept) != len(children):
+    if len(kept) != len(children) or not 1 <= count <= len(kept):
         return None
     if key.text == "all":
         return All(kept)
-    if key.text == "any":
-        return AnyOf(kept)
-    assert counted is not None
-    count = int(counted[1])
-    if not 1 <= count <= len(kept):
-        problems.add(key.place, "impossible-count", f"'{key.text}' cannot be met by {len(kept)} clauses")
-        return None
-    return AtLeast(count, kept)
+    return AnyOf(kept) if key.text == "any" else AtLeast(count, kept)
 
 
 def read_leaf(text: str, place: Place, names: Names, problems: Problems) -> Condition | None:
     """The condition that a leaf writes, or None after reporting what is wrong with it."""
     words = " ".join(text.split())
+    if words.startswith("not not "):
+        problems.add(place, "not-a-leaf", f"'not' stands twice in {shown(text)}", "leave both out")
+        return None
     if words.startswith("not "):
         child = read_leaf(words[4:], Place(place.file, place.line, place.column + 4), names, problems)
         return None if child is None else Not(child)
@@ -170,8 +169,9 @@ def _known(name: str, place: Place, names: Names, problems: Problems) -> str | N
     problems.add(
         place,
         "unknown-name",
-        f"no finding, concept or score is called {shown(name)}",
-        did_you_mean(name, (*names.findings, *names.concepts, *names.scores)) or "`crampdx vocab WORD` searches the names",
+        f"no {names.kinds} is called {shown(name)}",
+        problems.did_you_mean(name, (*names.findings, *names.concepts, *names.scores))
+        or "`crampdx vocab WORD` searches the names",
     )
     return None
 
@@ -198,7 +198,7 @@ def _choice(raw: str, values: list[str], place: Place, names: Names, problems: P
             place,
             "unknown-choice",
             f"'{name}' has no choice {shown(value)}",
-            did_you_mean(value, allowed) or "choices: " + ", ".join(allowed),
+            problems.did_you_mean(value, allowed) or "choices: " + ", ".join(allowed),
         )
     return None if unknown else IsOneOf(name, tuple(values), place)
 
@@ -224,7 +224,7 @@ def _comparison(
         return Compare(name, operator, measured.number, f"{plain(measured.number)} points", place)
     scale = names.findings[name].scale
     assert scale is not None
-    units = {unit: linear for unit, linear in scale.units}
+    units = dict(scale.units)
     if measured.unit != scale.unit and measured.unit not in units:
         code, said = ("no-unit", "has no unit") if not measured.unit else ("unknown-unit", "is in no unit of it")
         problems.add(
@@ -237,11 +237,14 @@ def _comparison(
         problems.add(
             place,
             "too-precise",
-            f"'{name}' is rounded to {scale.decimals} decimals of {scale.unit}; {plain(limit)} lies between two values",
+            f"'{name}' is rounded to {scale.decimals} decimal{'' if scale.decimals == 1 else 's'} of {scale.unit}; "
+            f"{plain(limit)} lies between two values",
         )
         return None
     if not scale.plausible[0] <= limit <= scale.plausible[1]:
-        problems.add(place, "implausible-limit", f"no plausible '{name}' lies on both sides of {amount}")
+        low, high = map(plain, scale.plausible)
+        said = f"'{name}': {shown(amount)} is outside the plausible {low} to {high} {scale.unit}"
+        problems.add(place, "implausible-limit", said, "check the number and the unit")
         return None
     return Compare(name, operator, limit, f"{plain(limit)} {scale.unit}", place)
 

@@ -12,11 +12,19 @@ from types import MappingProxyType
 from typing import Any
 
 from . import yamltext
-from .checks import CHECKS
+from .checks import FOR_DOUBTS, FOR_FAULTS
 from .model import Knowledge, Weighing
 from .parser import Draft, parse
-from .problems import InvalidKnowledge, Place, Problems
+from .problems import ERROR, InvalidKnowledge, Place, Problems
 from .quantities import plain
+
+NEEDED = ("rules/document.yaml", "rules/weighing.yaml")
+# What an unreadable file defines is missing everywhere else, which is no further fault.
+_CONSEQUENCES = (
+    *("unknown-name", "undefined-source", "unlisted-evidence"),
+    *("unknown-diagnosis", "wrong-origin", "missing-file"),
+)
+_STAND_IN = Weighing(weak=1, moderate=3, strong=6, possible=3, likely=6, unlikely=-3)  # to go on checking; never handed out
 
 BUILT_IN = Path(__file__).resolve().parents[2]  # holds facts/ and rules/, in a checkout and installed
 
@@ -33,7 +41,7 @@ def read(folder: Path) -> tuple[Knowledge | None, Problems]:
     """As `load`, but hands back the faults and warnings; the knowledge is None where it cannot be built."""
     problems = Problems()
     texts: dict[str, str] = {}
-    shown_as = {}
+    shown_as = {name: name if folder == BUILT_IN else _as_typed(folder / name) for name in NEEDED}
     for room in ("facts", "rules"):
         if not (folder / room).is_dir():
             problems.add(
@@ -70,22 +78,25 @@ def from_texts(
     texts: Mapping[str, str], problems: Problems, shown_as: Mapping[str, str] | None = None
 ) -> tuple[Knowledge | None, Problems]:
     """The knowledge base of texts by relative file name; None where faults leave nothing to check."""
+    shown_as = shown_as or {}
+    unread = any(p.severity == ERROR for p in problems.found)
     nodes: dict[str, yamltext.Node] = {}
     for name, text in sorted(texts.items()):
-        node = yamltext.read_yaml(text, (shown_as or {}).get(name, name), problems)
+        node = yamltext.read_yaml(text, shown_as.get(name, name), problems)
         if node is not None:
             nodes[name] = node
+    unread = unread or len(nodes) < len(texts)
     draft = parse(nodes, problems)
-    for missing in ("document", "weighing"):
-        if f"rules/{missing}.yaml" not in texts and not problems.errors:
-            problems.add(Place(f"rules/{missing}.yaml", 1, 1), "missing-file", f"there is no rules/{missing}.yaml")
-    if problems.errors:
-        return None, problems
-    assert draft.weighing is not None
-    knowledge = _freeze(draft, draft.weighing)
-    for check in CHECKS:
+    for missing in NEEDED:
+        if missing not in texts:
+            problems.add(Place(shown_as.get(missing, missing), 1, 1), "missing-file", f"there is no {missing}")
+    sound = not any(p.severity == ERROR for p in problems.found)
+    knowledge = _freeze(draft, draft.weighing or _STAND_IN)
+    for check in (*FOR_FAULTS, *FOR_DOUBTS) if sound else FOR_FAULTS:
         check(knowledge, problems)
-    return knowledge, problems
+    if unread:
+        problems.found = [p for p in problems.found if p.code not in _CONSEQUENCES]
+    return knowledge if sound else None, problems
 
 
 def _freeze(draft: Draft, weighing: Weighing) -> Knowledge:

@@ -137,6 +137,7 @@ class Derivation:
     inputs: tuple[str, ...]
     factors: tuple[Decimal, ...] = ()
     constant: Decimal = Decimal(0)
+    places: tuple[Place, ...] = field(default=(), compare=False)  # where each input is named
 
 
 @dataclass(frozen=True)
@@ -320,6 +321,7 @@ class Tier:
     id: str
     heading: str
     diagnoses: tuple[str, ...]
+    places: tuple[Place, ...] = field(default=(), compare=False)  # where each diagnosis is listed
 
 
 @dataclass(frozen=True)

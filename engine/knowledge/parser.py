@@ -40,15 +40,21 @@ from .model import (
     Topic,
     Weighing,
 )
-from .problems import Place, Problems, did_you_mean, shown
+from .problems import Place, Problems, shown
 from .quantities import NUMBER, Linear, read_linear, read_range, rounded
 
-SNAKE = re.compile(r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")
-KEBAB = re.compile(r"^[a-z0-9]+(-[a-z0-9]+)*$")
-ROW = re.compile(r"^(D\d+b?-[SAN]\d{2}|IC\d{2}|RF\d{2}|X\d+-[SAN]\d{2})$")
+SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+ROW = re.compile(r"(D[0-9]+b?-[SAN][0-9]{2}|IC[0-9]{2}|RF[0-9]{2}|X[0-9]+-[SAN][0-9]{2})")
+_STYLES = {
+    SNAKE: ("snake_case", "lower-case words, no units"),
+    KEBAB: ("kebab-case", "lower-case words, no units"),
+    ROW: ("the id of a row", "such as D6-S01, IC09 or RF04"),
+}
 WORDS_FOR_SOURCE = ("expert", "unverified")
+_RESERVED = (*WORDS_FOR_SOURCE, "because", "constant", "leading", "none", "not", "urgency")  # they mean something already
 CHECKED = ("verified", "secondary", "unverified")
-_NUMBER = re.compile(rf"^{NUMBER}$")
+_NUMBER = re.compile(NUMBER)
 
 
 class Fields:
@@ -60,6 +66,7 @@ class Fields:
         self.place = node.place
         self.nodes: dict[str, yamltext.Node] = {}
         self.keys: dict[str, Place] = {}
+        self.is_mapping = isinstance(node, yamltext.Mapping)
         if not isinstance(node, yamltext.Mapping):
             problems.add(node.place, "not-a-mapping", f"{what} must be a mapping of 'key: value' lines")
             return
@@ -69,7 +76,7 @@ class Fields:
                     key.place,
                     "unknown-key",
                     f"{what} has no key {shown(key.text)}",
-                    did_you_mean(key.text, allowed) or "its keys: " + ", ".join(allowed),
+                    problems.did_you_mean(key.text, allowed) or "its keys: " + ", ".join(allowed),
                 )
             else:
                 self.nodes[key.text] = value
@@ -80,7 +87,7 @@ class Fields:
 
     def need(self, *keys: str) -> None:
         for key in keys:
-            if key not in self.nodes:
+            if key not in self.nodes and self.is_mapping:
                 self.problems.add(self.place, "missing-key", f"{self.what} has no '{key}'")
 
     def node(self, key: str) -> yamltext.Node | None:
@@ -106,7 +113,7 @@ class Fields:
                 self.nodes[key].place,
                 "unknown-word",
                 f"'{key}' cannot be {shown(text)}",
-                did_you_mean(text, allowed) or "one of: " + ", ".join(allowed),
+                self.problems.did_you_mean(text, allowed) or "one of: " + ", ".join(allowed),
             )
             return default
         return text
@@ -145,7 +152,7 @@ class Fields:
 
     def number(self, node: yamltext.Node) -> Decimal | None:
         text = node.text.strip() if isinstance(node, yamltext.Scalar) else ""
-        if not _NUMBER.match(text):
+        if not _NUMBER.fullmatch(text):
             self.problems.add(node.place, "not-a-number", f"{shown(text)} is not a number", "digits, as in 1 or 0.5")
             return None
         return Decimal(text)
@@ -174,13 +181,14 @@ class Draft:
     taken: dict[str, Place]
 
     def claim(self, id: str, place: Place, style: re.Pattern[str]) -> bool:
-        """Whether the id is well-formed and not taken yet; reported otherwise."""
-        if not style.match(id):
-            wanted = "snake_case" if style is SNAKE else "kebab-case"
-            self.problems.add(place, "name-style", f"{shown(id)} is not {wanted}", "lower-case words, no units")
-            return False
+        """Whether the id is not taken yet; it is reported otherwise, and where it is not well-formed."""
+        if not style.fullmatch(id):
+            wanted, help = _STYLES[style]
+            self.problems.add(place, "name-style", f"{shown(id)} is not {wanted}", help)
+        elif id in _RESERVED:
+            self.problems.add(place, "name-reserved", f"'{id}' means something else in these files", "choose another name")
         if id in self.taken:
-            self.problems.add(place, "id-used-twice", f"'{id}' is taken", f"first used at {self.taken[id]}")
+            self.problems.add(place, "id-used-twice", f"{shown(id)} is taken", f"first used at {self.taken[id]}")
             return False
         self.taken[id] = place
         return True
@@ -192,18 +200,20 @@ def parse(files: Mapping[str, yamltext.Node], problems: Problems) -> Draft:
     facts, diagnoses, others = {}, {}, {}
     for name, node in sorted(files.items()):
         path = PurePosixPath(name)
-        if path.parts[0] == "facts" and len(path.parts) == 2:
+        if path.suffix != ".yaml":
+            problems.add(Place(node.place.file, 1, 1), "unknown-file", f"{shown(name)} does not end in .yaml", "rename it")
+        elif path.parts[0] == "facts" and len(path.parts) == 2:
             facts[name] = node
-        elif len(path.parts) == 3 and path.parts[1] in TIERS:
+        elif path.parts[0] == "rules" and len(path.parts) == 3 and path.parts[1] in TIERS:
             diagnoses[name] = node
-        elif len(path.parts) == 2 and path.stem in _RULE_FILES:
+        elif path.parts[0] == "rules" and len(path.parts) == 2 and path.stem in _RULE_FILES:
             others[path.stem] = node
         else:
             problems.add(
                 Place(node.place.file, 1, 1),
                 "unknown-file",
-                f"'{name}' is no file of a knowledge base",
-                did_you_mean(path.stem, _RULE_FILES) or "diagnoses go to rules/TIER/; tiers: " + ", ".join(TIERS),
+                f"{shown(name)} is no file of a knowledge base",
+                problems.did_you_mean(path.stem, _RULE_FILES) or "diagnoses go to rules/TIER/; tiers: " + ", ".join(TIERS),
             )
     gates: list[tuple[str, yamltext.Node]] = []
     for name, node in facts.items():
@@ -217,7 +227,9 @@ def parse(files: Mapping[str, yamltext.Node], problems: Problems) -> Draft:
         for key, _ in (inner.entries if isinstance(inner, yamltext.Mapping) else ())
     )
     concept_names = frozenset(
-        key.text for node in _optional(others, "concepts") for key, _ in _entries(node, "concepts", problems)
+        key.text
+        for node in _optional(others, "concepts")
+        for key, _ in (node.entries if isinstance(node, yamltext.Mapping) else ())
     )
     renamed = {old: f.name for f in draft.findings.values() for old in f.was}
     names = Names(draft.findings, concept_names, score_names, renamed)
@@ -226,7 +238,7 @@ def parse(files: Mapping[str, yamltext.Node], problems: Problems) -> Draft:
             draft.findings[finding], ask_when=read_condition(node, names, problems)
         )
     for node in _optional(facts, "facts/impossible.yaml"):
-        only_findings = Names(draft.findings, renamed=renamed)
+        only_findings = Names(draft.findings, renamed=renamed, kinds="finding")
         for key, inner in _entries(node, "facts/impossible.yaml", problems):
             _impossible(key, inner, draft, only_findings)
     readers: dict[str, Callable[[yamltext.Scalar, yamltext.Node, Draft, Names], None]] = {
@@ -297,17 +309,17 @@ def _finding(
     recorded_only: bool,
 ) -> None:
     problems = draft.problems
-    fields = Fields(node, f"finding '{key.text}'", _FINDING_KEYS, problems)
-    if not draft.claim(key.text, key.place, SNAKE):
-        return
+    fields = Fields(node, f"finding {shown(key.text)}", _FINDING_KEYS, problems)
+    claimed = draft.claim(key.text, key.place, SNAKE)
     fields.need("title", "kind", "known_by")
-    kind = fields.word("kind", KINDS, YES_NO)
+    # Where the kind is not said, what belongs to a kind tells, so that one fault is not reported as many.
+    kind = fields.word("kind", KINDS, QUANTITY if "unit" in fields else CHOICE if "choices" in fields else YES_NO)
     derived = fields.node("derived")
     if "ask" not in fields and derived is None and not recorded_only:
         fields.need("ask")
     ask = fields.text("ask")
     if ask and not ask.endswith("?"):
-        problems.add(fields.nodes["ask"].place, "not-a-question", f"'{key.text}': the question does not end in '?'")
+        problems.add(fields.nodes["ask"].place, "not-a-question", f"{shown(key.text)}: the question does not end in '?'")
     for name in _ONLY_QUANTITY:
         if name in fields and kind != QUANTITY:
             problems.add(fields.keys[name], "wrong-kind", f"'{name}' belongs to a quantity, and this is a {kind}")
@@ -316,12 +328,12 @@ def _finding(
     if "when_closed" in fields and (kind != YES_NO or "ask_when" not in fields):
         problems.add(fields.keys["when_closed"], "wrong-kind", "'when_closed' needs a yes-no finding with 'ask_when'")
     gate = fields.node("ask_when")
-    if gate is not None:
+    if gate is not None and claimed:
         gates.append((key.text, gate))
     was = fields.texts("was")
-    for old in was:
-        draft.claim(old, fields.nodes["was"].place, SNAKE)
-    draft.findings[key.text] = Finding(
+    for old in fields.scalars("was"):
+        draft.claim(" ".join(old.text.split()), old.place, SNAKE)
+    finding = Finding(
         name=key.text,
         title=fields.text("title"),
         ask=ask,
@@ -336,6 +348,8 @@ def _finding(
         was=was,
         place=key.place,
     )
+    if claimed:
+        draft.findings[key.text] = finding
 
 
 def _choices(fields: Fields) -> tuple[tuple[str, str], ...]:
@@ -347,11 +361,11 @@ def _choices(fields: Fields) -> tuple[tuple[str, str], ...]:
         return ()
     result = []
     for key, value in node.entries:
-        if not SNAKE.match(key.text):
+        if not SNAKE.fullmatch(key.text):
             fields.problems.add(key.place, "name-style", f"{shown(key.text)} is not snake_case")
         wording = value.text if isinstance(value, yamltext.Scalar) else ""
         if not wording:
-            fields.problems.add(value.place, "not-text", f"the choice '{key.text}' has no wording")
+            fields.problems.add(value.place, "not-text", f"the choice {shown(key.text)} has no wording")
         result.append((key.text, " ".join(wording.split())))
     return tuple(result)
 
@@ -360,10 +374,11 @@ def _scale(fields: Fields) -> Scale:
     problems = fields.problems
     fields.need("unit", "decimals", "plausible")
     decimals_text = fields.text("decimals")
-    if decimals_text and not re.match(r"^\d$", decimals_text):
+    if decimals_text and not re.fullmatch("[0-9]", decimals_text):
         problems.add(fields.nodes["decimals"].place, "not-a-number", "'decimals' is a digit")
         decimals_text = ""
     decimals = int(decimals_text or 0)
+    unit = fields.text("unit")
     units: list[tuple[str, Linear]] = []
     node = fields.node("units")
     if node is not None:
@@ -371,8 +386,13 @@ def _scale(fields: Fields) -> Scale:
             linear = read_linear(value.text) if isinstance(value, yamltext.Scalar) else None
             if linear is None:
                 problems.add(
-                    value.place, "not-a-conversion", f"the unit {shown(key.text)} has no factor", "'2.54' or 'times 2 plus 1'"
+                    value.place,
+                    "not-a-conversion",
+                    f"the unit {shown(key.text)} has no factor",
+                    "'2.54' or 'times 2 plus 1'",
                 )
+            elif key.text == unit:
+                problems.add(key.place, "duplicate-key", f"{shown(unit)} is the canonical unit already", "leave it out here")
             else:
                 units.append((" ".join(key.text.split()), linear))
     ranges = {}
@@ -380,7 +400,8 @@ def _scale(fields: Fields) -> Scale:
         ranges[name] = fields.range(name)
         for end in ranges[name] or ():
             if rounded(end, decimals) != end:
-                problems.add(fields.nodes[name].place, "too-precise", f"'{name}' is finer than {decimals} decimals")
+                said = f"'{name}' is finer than {decimals} decimal{'' if decimals == 1 else 's'}"
+                problems.add(fields.nodes[name].place, "too-precise", said)
     plausible = ranges["plausible"] or (Decimal(-(10**9)), Decimal(10**9))
     for name in ("usual", "reference"):
         inner = ranges[name]
@@ -389,7 +410,7 @@ def _scale(fields: Fields) -> Scale:
     if ranges["reference"] and "reference_source" not in fields:
         problems.add(fields.keys["reference"], "missing-source", "'reference' needs a 'reference_source'")
     return Scale(
-        unit=fields.text("unit"),
+        unit=unit,
         units=tuple(units),
         decimals=decimals,
         plausible=plausible,
@@ -412,21 +433,26 @@ def _derivation(fields: Fields) -> Derivation | None:
     ((how, value),) = inner.nodes.items()
     if how == "linear":
         factors: dict[str, Decimal] = {}
+        places: dict[str, Place] = {}
         for key, number in _entries(value, "'linear'", problems):
             factor = inner.number(number)
             if factor is not None:
-                factors[key.text] = factor
+                factors[key.text], places[key.text] = factor, key.place
         constant = factors.pop("constant", Decimal(0))
-        return Derivation(how, tuple(factors), tuple(factors.values()), constant)
+        places.pop("constant", None)
+        if not factors and isinstance(value, yamltext.Mapping):
+            problems.add(value.place, "not-a-derivation", "'linear' has no quantity to follow from")
+            return None
+        return Derivation(how, tuple(factors), tuple(factors.values()), constant, tuple(places.values()))
     inputs = inner.texts(how)
     if len(inputs) < 2 or (how not in ("smaller_of", "larger_of") and len(inputs) != 2):
         problems.add(value.place, "not-a-derivation", f"'{how}' has the wrong number of inputs")
         return None
-    return Derivation(how, inputs)
+    return Derivation(how, inputs, places=tuple(s.place for s in inner.scalars(how) if s.text.strip()))
 
 
 def _impossible(key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Names) -> None:
-    fields = Fields(node, f"impossible '{key.text}'", ("title", "when"), draft.problems)
+    fields = Fields(node, f"impossible {shown(key.text)}", ("title", "when"), draft.problems)
     fields.need("title", "when")
     when = _condition(fields, "when", names)
     if draft.claim(key.text, key.place, KEBAB) and when is not None:
@@ -443,13 +469,16 @@ def _condition(fields: Fields, key: str, names: Names) -> Condition | None:
 
 def _source_of(fields: Fields, draft: Draft) -> tuple[str, ...]:
     fields.need("source")
+    node = fields.node("source")
+    if isinstance(node, yamltext.Sequence) and not node.items:
+        draft.problems.add(node.place, "empty-list", "'source' names no source", "say 'expert' or 'unverified' at least")
     for scalar in fields.scalars("source"):
         if scalar.text not in draft.sources and scalar.text not in WORDS_FOR_SOURCE:
             draft.problems.add(
                 scalar.place,
                 "undefined-source",
                 f"no source is called {shown(scalar.text)}",
-                did_you_mean(scalar.text, (*draft.sources, *WORDS_FOR_SOURCE))
+                draft.problems.did_you_mean(scalar.text, (*draft.sources, *WORDS_FOR_SOURCE))
                 or "define it in rules/sources.yaml, or say 'expert' or 'unverified'",
             )
     return fields.texts("source")
@@ -462,7 +491,7 @@ def _evidence_of(fields: Fields, draft: Draft) -> tuple[str, ...]:
                 scalar.place,
                 "unlisted-evidence",
                 f"no row {shown(scalar.text)} in rules/evidence.yaml",
-                did_you_mean(scalar.text, draft.register),
+                draft.problems.did_you_mean(scalar.text, draft.register),
             )
         elif draft.register[scalar.text].not_coded:
             draft.problems.add(
@@ -472,7 +501,7 @@ def _evidence_of(fields: Fields, draft: Draft) -> tuple[str, ...]:
 
 
 def _source(key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Names) -> None:
-    fields = Fields(node, f"source '{key.text}'", ("citation", "doi", "pmid", "ref", "checked"), draft.problems)
+    fields = Fields(node, f"source {shown(key.text)}", ("citation", "doi", "pmid", "ref", "checked"), draft.problems)
     fields.need("citation", "checked")
     if draft.claim(key.text, key.place, KEBAB):
         draft.sources[key.text] = Source(
@@ -487,7 +516,7 @@ def _source(key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Name
 
 
 def _row(key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Names) -> None:
-    fields = Fields(node, f"row '{key.text}'", ("finding", "strength", "refs", "not_coded"), draft.problems)
+    fields = Fields(node, f"row {shown(key.text)}", ("finding", "strength", "refs", "not_coded"), draft.problems)
     fields.need("finding")
     if draft.claim(key.text, key.place, ROW):
         draft.register[key.text] = EvidenceRow(
@@ -501,7 +530,7 @@ def _row(key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Names) 
 
 
 def _concept(key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Names) -> None:
-    fields = Fields(node, f"concept '{key.text}'", ("title", "when", "source", "evidence"), draft.problems)
+    fields = Fields(node, f"concept {shown(key.text)}", ("title", "when", "source", "evidence"), draft.problems)
     fields.need("title", "when")
     when = _condition(fields, "when", names)
     source, evidence = _source_of(fields, draft), _evidence_of(fields, draft)
@@ -511,7 +540,7 @@ def _concept(key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Nam
 
 def _red_flag(key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Names) -> None:
     allowed = ("title", "when", "urgency", "action", "source", "evidence")
-    fields = Fields(node, f"red flag '{key.text}'", allowed, draft.problems)
+    fields = Fields(node, f"red flag {shown(key.text)}", allowed, draft.problems)
     fields.need("title", "when", "urgency", "action")
     when = _condition(fields, "when", names)
     source, evidence = _source_of(fields, draft), _evidence_of(fields, draft)
@@ -523,7 +552,8 @@ def _red_flag(key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Na
 
 
 def _note(key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Names, into: dict[str, Note]) -> None:
-    fields = Fields(node, f"note '{key.text}'", ("title", "about", "when", "text", "source", "evidence"), draft.problems)
+    allowed = ("title", "about", "when", "text", "source", "evidence")
+    fields = Fields(node, f"note {shown(key.text)}", allowed, draft.problems)
     fields.need("title", "when", "text")
     when = _condition(fields, "when", names)
     source, evidence = _source_of(fields, draft), _evidence_of(fields, draft)
@@ -541,7 +571,8 @@ def _document(node: yamltext.Node, draft: Draft) -> None:
         if inner_node is not None:
             inner = Fields(inner_node, f"tier '{tier}'", ("heading", "diagnoses"), draft.problems)
             inner.need("heading", "diagnoses")
-            draft.tiers.append(Tier(tier, inner.text("heading"), inner.texts("diagnoses")))
+            places = tuple(s.place for s in inner.scalars("diagnoses") if s.text.strip())
+            draft.tiers.append(Tier(tier, inner.text("heading"), inner.texts("diagnoses"), places))
 
 
 def _weighing(node: yamltext.Node, problems: Problems) -> Weighing | None:
@@ -571,10 +602,12 @@ def _weighing(node: yamltext.Node, problems: Problems) -> Weighing | None:
 
 def _interview(node: yamltext.Node, draft: Draft) -> None:
     for key, inner_node in _entries(node, "rules/interview.yaml", draft.problems):
-        fields = Fields(inner_node, f"topic '{key.text}'", ("title", "panels"), draft.problems)
+        fields = Fields(inner_node, f"topic {shown(key.text)}", ("title", "panels"), draft.problems)
         fields.need("title", "panels")
         panels = []
         panel_nodes = fields.node("panels")
+        if panel_nodes is not None and not isinstance(panel_nodes, yamltext.Sequence):
+            draft.problems.add(panel_nodes.place, "not-a-list", "'panels' takes a list of mappings", "begin each with '- '")
         for panel_node in panel_nodes.items if isinstance(panel_nodes, yamltext.Sequence) else ():
             panel = Fields(panel_node, "a panel", ("title", "findings"), draft.problems)
             panel.need("title", "findings")
@@ -584,7 +617,7 @@ def _interview(node: yamltext.Node, draft: Draft) -> None:
                         scalar.place,
                         "unknown-name",
                         f"no finding is called {shown(scalar.text)}",
-                        did_you_mean(scalar.text, draft.findings),
+                        draft.problems.did_you_mean(scalar.text, draft.findings),
                     )
             findings = tuple(f for f in panel.texts("findings") if f in draft.findings)
             panels.append(Panel(panel.text("title"), findings))
@@ -600,10 +633,9 @@ _DIAGNOSIS_KEYS = (
 
 def _diagnosis(path: PurePosixPath, node: yamltext.Node, draft: Draft, names: Names) -> None:
     problems = draft.problems
-    fields = Fields(node, f"diagnosis '{path.stem}'", _DIAGNOSIS_KEYS, problems)
+    fields = Fields(node, f"diagnosis {shown(path.stem)}", _DIAGNOSIS_KEYS, problems)
     fields.need("title", "summary", "rules")
-    if not draft.claim(path.stem, Place(node.place.file, 1, 1), SNAKE):
-        return
+    claimed = draft.claim(path.stem, Place(node.place.file, 1, 1), SNAKE)
     urgency = []
     urgency_node = fields.node("urgency")
     if urgency_node is not None:
@@ -611,7 +643,7 @@ def _diagnosis(path: PurePosixPath, node: yamltext.Node, draft: Draft, names: Na
         for level in ("possible", "likely", "established"):
             if level in inner:
                 urgency.append((level, inner.word(level, URGENCIES, "emergency")))
-    draft.diagnoses[path.stem] = Diagnosis(
+    diagnosis = Diagnosis(
         id=path.stem,
         tier=path.parts[1],
         title=fields.text("title"),
@@ -624,6 +656,8 @@ def _diagnosis(path: PurePosixPath, node: yamltext.Node, draft: Draft, names: Na
         next_steps=fields.texts("next_steps"),
         place=Place(node.place.file, 1, 1),
     )
+    if claimed:
+        draft.diagnoses[path.stem] = diagnosis
     for section, reader in (("scores", _score), ("rules", _rule), ("advice", _advice)):
         section_node = fields.node(section)
         if section_node is not None:
@@ -633,7 +667,7 @@ def _diagnosis(path: PurePosixPath, node: yamltext.Node, draft: Draft, names: Na
 
 def _score(diagnosis: str, key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Names) -> None:
     allowed = ("title", "source", "evidence", "points", "one_of", "asserted_only")
-    fields = Fields(node, f"score '{key.text}'", allowed, draft.problems)
+    fields = Fields(node, f"score {shown(key.text)}", allowed, draft.problems)
     fields.need("title")
     if "points" not in fields and "one_of" not in fields:
         fields.need("points")
@@ -670,19 +704,19 @@ def _items(fields: Fields, node: yamltext.Node | None, names: Names) -> tuple[It
 
 def _rule(diagnosis: str, key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Names) -> None:
     allowed = ("title", "when", "then", "cluster", "source", "evidence", "scope")
-    fields = Fields(node, f"rule '{key.text}'", allowed, draft.problems)
+    fields = Fields(node, f"rule {shown(key.text)}", allowed, draft.problems)
     fields.need("title", "when", "then")
     when = _condition(fields, "when", names)
     source, evidence = _source_of(fields, draft), _evidence_of(fields, draft)
     then = fields.word("then", (*FOR, *AGAINST), "supports")
     cluster = fields.text("cluster")
-    if cluster and not KEBAB.match(cluster):
+    if cluster and not KEBAB.fullmatch(cluster):
         draft.problems.add(fields.nodes["cluster"].place, "name-style", f"{shown(cluster)} is not kebab-case")
     if then == "excludes" and "scope" not in fields:
         draft.problems.add(
             key.place,
             "excludes-without-scope",
-            f"'{key.text}' excludes without saying for whom",
+            f"{shown(key.text)} excludes without saying for whom",
             "add 'scope:', and hold the condition to it",
         )
     if draft.claim(key.text, key.place, KEBAB) and when is not None:
@@ -701,7 +735,7 @@ def _rule(diagnosis: str, key: yamltext.Scalar, node: yamltext.Node, draft: Draf
 
 
 def _advice(diagnosis: str, key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Names) -> None:
-    fields = Fields(node, f"advice '{key.text}'", ("text", "when", "withheld", "source", "evidence"), draft.problems)
+    fields = Fields(node, f"advice {shown(key.text)}", ("text", "when", "withheld", "source", "evidence"), draft.problems)
     fields.need("text", "when", "withheld")
     when = _condition(fields, "when", names)
     source, evidence = _source_of(fields, draft), _evidence_of(fields, draft)

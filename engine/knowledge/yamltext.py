@@ -1,7 +1,7 @@
 """YAML as positions and raw text: the one place where a file becomes nodes.
 
-Scalars stay text; nothing is constructed, so loading can run no code. Anchors, aliases, tags, repeated keys, several documents
-and deep nesting are faults, all of them reported in one reading.
+Scalars stay text; nothing is constructed, so loading can run no code. Anchors, aliases, tags and repeated keys are faults,
+all of them reported in one reading; broken YAML, a second document and deep nesting end it.
 """
 
 from __future__ import annotations
@@ -190,20 +190,26 @@ def _into_mapping(into: _Open, node: Node, problems: Problems) -> None:
 
 def _syntax(fault: yaml.MarkedYAMLError, text: str, file: str) -> tuple[Place, str, str, str]:
     """Place, code, message and help for what the YAML reader complained about."""
-    mark, complaint = fault.problem_mark or fault.context_mark, str(fault.problem or fault.context)
-    at_end = mark is not None and mark.index >= len(text.rstrip())
-    if fault.context_mark is not None and (at_end or "could not find expected ':'" in complaint):
-        mark = fault.context_mark  # it was noticed further down, and went wrong here
-        if "flow" in str(fault.context) or "quoted" in str(fault.context):
+    mark, start = fault.problem_mark or fault.context_mark, fault.context_mark
+    complaint = str(fault.problem or fault.context)
+    end = len(text.rstrip())
+    if mark is not None and start is not None and (mark.index >= end or "could not find expected ':'" in complaint):
+        mark = start  # it was noticed further down, and went wrong here
+        if str(fault.context).endswith(("flow mapping", "flow sequence", "quoted scalar")):
             complaint = "what opens here is never closed"
-    place = Place(file, mark.line + 1, mark.column + 1) if mark is not None else Place(file, 1, 1)
     lines = re.split("\r\n|\r|\n", text)
-    content = lines[place.line - 1] if place.line <= len(lines) else ""
+    if mark is None or mark.index >= end:
+        last = re.split("\r\n|\r|\n", text[:end])
+        place = Place(file, len(last), max(1, len(last[-1])))
+    else:
+        place = Place(file, mark.line + 1, mark.column + 1)
+    content = lines[place.line - 1]
     indentation = content[: len(content) - len(content.lstrip())]
     if "\t" in indentation or content[place.column - 1 : place.column] == "\t":
         return place, "tab", "a tab stands where spaces belong", "indent with spaces"
     if "escape code" in complaint:
         return place, "yaml-syntax", f"this is not YAML: {complaint}", "write the character itself"
+    since = "here and above" if start is None or start.line + 1 >= place.line else f"from line {start.line + 1} on"
     if file.endswith(".json"):
-        return place, "json-syntax", f"this is not JSON: {complaint}", "check brackets, commas and quotes here and above"
-    return place, "yaml-syntax", f"this is not YAML: {complaint}", "check indentation, colons and quotes here and above"
+        return place, "json-syntax", f"this is not JSON: {complaint}", f"check brackets, commas and quotes {since}"
+    return place, "yaml-syntax", f"this is not YAML: {complaint}", f"check indentation, colons and quotes {since}"

@@ -1,0 +1,4 @@
+from experta import Fact
+
+class Token:
+    data: set[Fact]

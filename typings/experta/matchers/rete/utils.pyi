@@ -1,0 +1,9 @@
+from collections.abc import Iterable
+
+from experta import Fact, Rule
+
+from .abstract import Check
+
+def prepare_rule(exp: Rule) -> Rule: ...
+def extract_facts(rule: Rule) -> set[Fact]: ...
+def generate_checks(fact: Fact) -> Iterable[Check]: ...
