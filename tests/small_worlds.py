@@ -186,6 +186,8 @@ def knowledge_texts(draw: st.DrawFn) -> dict[str, str]:
             rules[f"{diagnosis}-{number}"] = rule
         entry["rules"] = rules
         advice = {"text": "Do", "when": choose.condition(names, 1), "withheld": "not known", "source": "expert"}
+        if choose.chance(2):
+            advice["unless"] = choose.condition(names, 1)
         entry["advice"] = {f"{diagnosis}-advice": advice}
         texts[f"rules/{tier}/{diagnosis}.yaml"] = dumped(entry)
     return texts

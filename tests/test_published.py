@@ -65,3 +65,22 @@ def test_no_rule_for_an_answer_rests_on_one_patient_alone(judged: list[Judged]) 
                 assert evidence.rule.source
                 for source in evidence.rule.source:
                     assert source in ("expert", "unverified") or source in j.outcome.knowledge.sources
+
+
+def test_the_accuracy_page_is_true() -> None:
+    """docs/accuracy.md holds what `crampdx test ... --summary` prints, word for word, and names every miss."""
+    from at_hand import ROOT
+    from click.testing import CliRunner
+
+    from crampdx.cli import main
+
+    page = (ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8")
+    printed = CliRunner().invoke(main, ["test", str(ROOT / "tests/cases/published.yaml"), "--summary"]).output
+    summary = printed.split("\n\n", 1)[1].strip()
+    assert summary in page
+    explained = page.split("## Each miss and its cause")[1]
+    for line in summary.split("Not first")[1].split("Answer beyond")[0].splitlines()[1:]:
+        if line.strip():
+            assert f"`{line.split(':')[0].strip()}`" in explained
+    for name in NO_SOURCED_TRIGGER:
+        assert f"`{name}`" in explained

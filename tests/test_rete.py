@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import weakref
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,10 +24,10 @@ SETTINGS = settings(max_examples=60, deadline=None, database=None, suppress_heal
 SEED = 20261122
 
 
-def activation(found: Any) -> tuple[str, frozenset[str], frozenset[tuple[str, str]]]:
+def activation(found: Any) -> tuple[str, list[str], list[tuple[str, str]]]:
     """What an activation is, whichever network it came from: the rule, the facts, what the author bound."""
     bound = {(k, repr(v)) for k, v in found.context.items() if not k.startswith("__pattern_")}
-    return found.rule.__name__, frozenset(f"{f.__factid__}: {f!r}" for f in found.facts), frozenset(bound)
+    return found.rule.__name__, sorted(f"{f.__factid__}: {f!r}" for f in found.facts), sorted(bound)
 
 
 class Recording(experta.KnowledgeEngine.__strategy__):  # type: ignore[misc]
@@ -37,7 +39,7 @@ class Recording(experta.KnowledgeEngine.__strategy__):  # type: ignore[misc]
 
     def update_agenda(self, agenda: Any, added: Any, removed: Any) -> None:
         super().update_agenda(agenda, added, removed)
-        changes = [sorted(map(repr, map(activation, some))) for some in (added, removed)]
+        changes = [sorted(map(activation, some)) for some in (added, removed)]
         self.record.append((changes, [activation(each) for each in agenda.activations]))
 
 
@@ -52,6 +54,12 @@ def seen(engine: Any) -> tuple[list[Any], list[str]]:
     """Every agenda since the last call, and the facts in order. The last of each agenda is what fired next."""
     record, engine.strategy.record = engine.strategy.record, []
     return record, [f"{number}: {fact!r}" for number, fact in engine.facts.items()]
+
+
+def reported(engine: Any) -> tuple[list[Any], list[str]]:
+    """As `seen`, without the agendas: where activations tie, Experta's agenda depends on hashes."""
+    record, facts = seen(engine)
+    return [changes for changes, _ in record], facts
 
 
 def same_run(stock: Any, ours: Any, case: Case) -> None:
@@ -91,7 +99,7 @@ def test_built_in_cases_run_as_with_the_stock_matcher(engines: tuple[Any, Any], 
         same_run(*engines, case)
 
 
-def test_engines_alive_together_do_not_mix(knowledge: Knowledge, engines: tuple[Any, Any], ten_cases: list[Case]) -> None:
+def test_engines_alive_together_do_not_mix(engines: tuple[Any, Any], ten_cases: list[Case]) -> None:
     """Two engines of one class, and their patients, advanced by turns: each does what it does alone."""
     mine = type(engines[1])
     alone = []
@@ -158,14 +166,14 @@ def test_a_change_reaches_few_conflict_sets(engines: tuple[Any, Any], ten_cases:
     assert asked[id(engines[1].matcher)] * 100 < asked[id(engines[0].matcher)]
 
 
-def test_an_engine_is_not_kept_alive(knowledge: Knowledge, engines: tuple[Any, Any]) -> None:
-    """No cache of the matcher holds an engine that nobody uses."""
+def test_a_matcher_is_not_kept_alive(engines: tuple[Any, Any]) -> None:
+    """No cache holds the network of an engine that nobody uses."""
     engine = type(engines[1])()
     engine.reset()
-    matcher = engine.matcher
-    del engine.matcher.engine, engine
+    matcher = weakref.ref(engine.matcher)
+    del engine.matcher, engine
     gc.collect()
-    assert not any(isinstance(holder, tuple) and type(holder) is not tuple for holder in gc.get_referrers(matcher))
+    assert matcher() is None
 
 
 # Rules of any kind -----------------------------------------------------------------------------------------------------
@@ -179,7 +187,11 @@ class Blue(experta.Fact):  # type: ignore[misc]
     first = experta.Field(object, default="a")
 
 
-VALUES = ("a", "b", "7", 7, True, 1, None)
+class Word(str):
+    """Equal to a string, and not of its type."""
+
+
+VALUES = ("a", "b", Word("a"), "7", 7, True, 1, None)
 
 
 def longer(value: Any) -> bool:
@@ -193,7 +205,7 @@ class Programs(Chooser):
         W, L, P, MATCH = experta.W, experta.L, experta.P, experta.MATCH
         value = self.one_of(VALUES)
         kinds = (value, value, value, L(value), ~L(value), P(longer), W(), MATCH.x, MATCH.y, L("a") | L("b"))
-        return self.one_of((*kinds, MATCH.x << P(longer), P(longer) & ~L("b")))
+        return self.one_of((*kinds, "x" << P(longer), P(longer) & ~L("b")))
 
     def fact(self) -> Any:
         kind = self.one_of((Red, Blue))
@@ -232,6 +244,11 @@ class Programs(Chooser):
         return kind(self.one_of(VALUES), **slots) if self.chance(4) else kind(**slots)
 
 
+@st.composite
+def programs(draw: st.DrawFn) -> Programs:
+    return Programs(draw)
+
+
 def longer_x(x: Any = None) -> bool:
     return longer(x)
 
@@ -250,7 +267,7 @@ def outcome_of(what: Any) -> str:
 def test_rules_of_any_kind_match_as_with_the_stock_matcher(data: Any) -> None:
     """Negations, alternatives, bindings and retractions too, which our compiler never makes: the same activations after
     each change, the same error where Experta raises one."""
-    choose = data.draw(st.composite(Programs)())
+    choose = data.draw(programs())
     rules = {f"rule {n}": choose.rule(n) for n in range(1 + choose.below(5))}
     engine_class = type("AnyRules", (experta.KnowledgeEngine,), rules)
     built: list[Any] = []
@@ -263,16 +280,16 @@ def test_rules_of_any_kind_match_as_with_the_stock_matcher(data: Any) -> None:
     for _ in range(2):
         raised = [outcome_of(engine.reset) for engine in both]
         assert raised[0] == raised[1]
-        assert seen(both[0]) == seen(both[1])
+        assert reported(both[0]) == reported(both[1])
         for _ in range(0 if raised[0] else 8):
             present = list(both[0].facts)
             if present and choose.chance(4):
                 number = choose.one_of(present)
-                raised = [outcome_of(lambda e=engine: e.retract(number)) for engine in both]
+                raised = [outcome_of(partial(engine.retract, number)) for engine in both]
             else:
                 fact = choose.declared()
-                raised = [outcome_of(lambda e=engine: e.declare(fact.copy())) for engine in both]
+                raised = [outcome_of(partial(engine.declare, fact.copy())) for engine in both]
             assert raised[0] == raised[1]
             if raised[0]:
-                return  # the network of either is broken off in the middle
-            assert seen(both[0]) == seen(both[1])
+                return  # the change is broken off in the middle
+            assert reported(both[0]) == reported(both[1])

@@ -195,6 +195,9 @@ class _Compiler:
         for kind, things in (("Note", knowledge.notes), ("Scope", knowledge.scope), ("Advice", knowledge.advice)):
             for thing in things.values():
                 self._fire(kind, thing.id, thing.when, _SAY)
+        for advice in knowledge.advice.values():
+            if advice.unless is not None:
+                self._fire("Advice", advice.unless_id, advice.unless, _SAY)
         for diagnosis in knowledge.diagnoses.values():
             for name, condition in (
                 (needs_name(diagnosis.id), diagnosis.needs),

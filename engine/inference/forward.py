@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from ..knowledge.checks import conditions_of
 from ..knowledge.conditions import in_one_line
 from ..knowledge.model import Compare, Findings, Knowledge, leaves
 from ..knowledge.quantities import Interval
@@ -249,16 +250,8 @@ def build_engine(knowledge: Knowledge) -> ConsultationEngine:
 
 def _thresholds(knowledge: Knowledge) -> Mapping[str, tuple[tuple[str, str, Decimal], ...]]:
     """Every comparison with each score that any condition makes."""
-    conditions = [
-        *(c.when for c in knowledge.concepts.values()),
-        *(i.when for s in knowledge.scores.values() for i in (*s.items, *(i for g in s.one_of for i in g))),
-        *(r.when for r in knowledge.rules.values()),
-        *(f.when for f in knowledge.red_flags.values()),
-        *(n.when for n in (*knowledge.notes.values(), *knowledge.scope.values())),
-        *(a.when for a in knowledge.advice.values()),
-        *(c for d in knowledge.diagnoses.values() for c in (d.needs, d.likely_needs) if c is not None),
-        *(f.ask_when for f in knowledge.findings.values() if f.ask_when is not None),
-    ]
+    conditions = [condition for _, condition, _ in conditions_of(knowledge)]
+    conditions += [f.ask_when for f in knowledge.findings.values() if f.ask_when is not None]
     found: dict[str, dict[str, tuple[str, str, Decimal]]] = {name: {} for name in knowledge.scores}
     for condition in conditions:
         for leaf in leaves(condition):

@@ -68,7 +68,7 @@ def outcome(knowledge: Knowledge, findings: Findings, inference: Inference) -> O
         notes=tuple((n, reasons_for(n.when, valuation)) for n in knowledge.notes.values() if n.id in inference.said),
         scope=tuple(n for n in knowledge.scope.values() if n.id in inference.said),
         advice=tuple(
-            (a, a.id in inference.said)
+            (a, a.id in inference.said and a.unless_id not in inference.said)
             for line in lines
             for a in knowledge.advice.values()
             if a.diagnosis == line.conclusion.diagnosis and line.conclusion.level in AT_LEAST_POSSIBLE

@@ -24,6 +24,7 @@ def infer(knowledge: Knowledge, findings: Findings) -> Inference:
     valuation = Valuation(knowledge, findings)
     notes = {**knowledge.notes, **knowledge.scope}
     said = {**{n: note.when for n, note in notes.items()}, **{a.id: a.when for a in knowledge.advice.values()}}
+    said |= {a.unless_id: a.unless for a in knowledge.advice.values() if a.unless is not None}
     return Inference(
         conclusions={
             d: weigh(knowledge, knowledge.diagnoses[d], standing(knowledge, valuation, d)) for d in knowledge.diagnoses

@@ -25,6 +25,8 @@ def conditions_of(knowledge: Knowledge) -> Iterable[tuple[str, Condition, Place]
         yield note.id, note.when, note.place
     for advice in knowledge.advice.values():
         yield advice.id, advice.when, advice.place
+        if advice.unless is not None:
+            yield advice.id, advice.unless, advice.place
     for diagnosis in knowledge.diagnoses.values():
         for condition in (diagnosis.needs, diagnosis.likely_needs):
             if condition is not None:

@@ -215,7 +215,8 @@ def _comparison(
         return None
     measured = read_measurement(amount)
     if measured is None or measured.censor or measured.reference:
-        problems.add(place, "not-a-number", f"{shown(amount)} is not a number with a unit", _LEAF_HELP)
+        said = f"{shown(amount)} is not a number with a unit"
+        problems.add(place, "not-a-number", said, "such as '3 cm', '0.5 mmol/L' or '2 points'; no exponent")
         return None
     if kind == "score":
         if measured.unit not in (POINTS, "point"):

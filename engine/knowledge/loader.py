@@ -85,7 +85,7 @@ def from_texts(
         node = yamltext.read_yaml(text, shown_as.get(name, name), problems)
         if node is not None:
             nodes[name] = node
-    unread = unread or len(nodes) < len(texts)
+        unread = unread or not isinstance(node, yamltext.Mapping)
     draft = parse(nodes, problems)
     for missing in NEEDED:
         if missing not in texts:

@@ -268,7 +268,8 @@ class Note:
 
 @dataclass(frozen=True)
 class Advice:
-    """What a patient may be told once the diagnosis is possible, and only while the condition is known to hold."""
+    """What a patient may be told once the diagnosis is possible, only while `when` is known to hold, and never once
+    `unless` is."""
 
     id: str
     diagnosis: str
@@ -276,8 +277,14 @@ class Advice:
     when: Condition
     withheld: str
     source: tuple[str, ...]
+    unless: Condition | None = None
     evidence: tuple[str, ...] = ()
     place: Place = field(default=NOWHERE, compare=False)
+
+    @property
+    def unless_id(self) -> str:
+        """What is said, under this id, when `unless` is yes."""
+        return f"{self.id} [unless]"
 
 
 @dataclass(frozen=True)

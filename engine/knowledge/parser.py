@@ -151,7 +151,10 @@ class Fields:
         return ends
 
     def number(self, node: yamltext.Node) -> Decimal | None:
-        text = node.text.strip() if isinstance(node, yamltext.Scalar) else ""
+        if not isinstance(node, yamltext.Scalar):
+            self.problems.add(node.place, "not-a-number", "a list or a mapping is not a number", "digits, as in 1 or 0.5")
+            return None
+        text = node.text.strip()
         if not _NUMBER.fullmatch(text):
             self.problems.add(node.place, "not-a-number", f"{shown(text)} is not a number", "digits, as in 1 or 0.5")
             return None
@@ -355,9 +358,9 @@ def _finding(
 def _choices(fields: Fields) -> tuple[tuple[str, str], ...]:
     fields.need("choices")
     node = fields.node("choices")
-    if not isinstance(node, yamltext.Mapping) or len(node.entries) < 2:
-        if node is not None:
-            fields.problems.add(node.place, "not-a-mapping", "'choices' maps two or more names to their wording")
+    if node is not None and (not isinstance(node, yamltext.Mapping) or len(node.entries) < 2):
+        fields.problems.add(node.place, "not-a-mapping", "'choices' maps two or more names to their wording")
+    if not isinstance(node, yamltext.Mapping):
         return ()
     result = []
     for key, value in node.entries:
@@ -377,7 +380,7 @@ def _scale(fields: Fields) -> Scale:
     if decimals_text and not re.fullmatch("[0-9]", decimals_text):
         problems.add(fields.nodes["decimals"].place, "not-a-number", "'decimals' is a digit")
         decimals_text = ""
-    decimals = int(decimals_text or 0)
+    decimals = int(decimals_text or 9)  # where it is not said, nothing is too precise
     unit = fields.text("unit")
     units: list[tuple[str, Linear]] = []
     node = fields.node("units")
@@ -428,7 +431,8 @@ def _derivation(fields: Fields) -> Derivation | None:
     problems = fields.problems
     inner = Fields(node, "'derived'", _DERIVATIONS, problems)
     if len(inner.nodes) != 1:
-        problems.add(node.place, "not-a-derivation", "'derived' has exactly one of " + ", ".join(_DERIVATIONS))
+        if inner.nodes or (isinstance(node, yamltext.Mapping) and not node.entries):  # otherwise it has been reported
+            problems.add(node.place, "not-a-derivation", "'derived' has exactly one of " + ", ".join(_DERIVATIONS))
         return None
     ((how, value),) = inner.nodes.items()
     if how == "linear":
@@ -734,12 +738,24 @@ def _rule(diagnosis: str, key: yamltext.Scalar, node: yamltext.Node, draft: Draf
         )
 
 
+_ADVICE_KEYS = ("text", "when", "unless", "withheld", "source", "evidence")
+
+
 def _advice(diagnosis: str, key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Names) -> None:
-    fields = Fields(node, f"advice {shown(key.text)}", ("text", "when", "withheld", "source", "evidence"), draft.problems)
+    fields = Fields(node, f"advice {shown(key.text)}", _ADVICE_KEYS, draft.problems)
     fields.need("text", "when", "withheld")
     when = _condition(fields, "when", names)
+    unless = _condition(fields, "unless", names)
     source, evidence = _source_of(fields, draft), _evidence_of(fields, draft)
     if draft.claim(key.text, key.place, KEBAB) and when is not None:
         draft.advice[key.text] = Advice(
-            key.text, diagnosis, fields.text("text"), when, fields.text("withheld"), source, evidence, key.place
+            id=key.text,
+            diagnosis=diagnosis,
+            text=fields.text("text"),
+            when=when,
+            withheld=fields.text("withheld"),
+            source=source,
+            unless=unless,
+            evidence=evidence,
+            place=key.place,
         )

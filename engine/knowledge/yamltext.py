@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Union
+from typing import Protocol, Union
 
 import yaml
 
@@ -43,6 +43,14 @@ class Mapping:
 
 
 Node = Union[Scalar, Sequence, Mapping]
+
+class _Mark(Protocol):
+    """What libyaml and its Python twin say of a position; all from 0."""
+
+    index: int
+    line: int
+    column: int
+
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -110,7 +118,7 @@ def read_yaml(text: str, file: str, problems: Problems) -> Node | None:
         for event in yaml.parse(text, Loader=_Loader):
             mark = event.start_mark
             assert mark is not None
-            place = Place(file, mark.line + 1, mark.column + 1)
+            place = _at(mark, text, file)
             faults_before = len(problems.found)
             node: Node
             if isinstance(event, yaml.DocumentStartEvent):
@@ -131,7 +139,7 @@ def read_yaml(text: str, file: str, problems: Problems) -> Node | None:
             if isinstance(event, yaml.AliasEvent):
                 node = Scalar("", place)
             elif isinstance(event, yaml.ScalarEvent):
-                node = Scalar(event.value, place, event.style is not None)
+                node = Scalar(event.value, place, event.style not in (None, ""))
             elif isinstance(event, yaml.SequenceEndEvent):
                 done = stack.pop()
                 node = Sequence(tuple(done.items), done.place, done.flow)
@@ -154,6 +162,16 @@ def read_yaml(text: str, file: str, problems: Problems) -> Node | None:
         problems.add(Place(file, 1, 1), "empty-file", "the file is empty", "see docs/format.md for what belongs here")
         return None
     return root
+
+
+def _at(mark: _Mark, text: str, file: str) -> Place:
+    """The place of a mark; what is missing at the end is missing after the last character."""
+    return _at_end(text, file) if mark.index >= len(text) else Place(file, mark.line + 1, mark.column + 1)
+
+
+def _at_end(text: str, file: str) -> Place:
+    lines = re.split("\r\n|\r|\n", text.rstrip())
+    return Place(file, len(lines), max(1, len(lines[-1])))
 
 
 def _refuse(event: yaml.NodeEvent, place: Place, problems: Problems) -> None:
@@ -198,18 +216,14 @@ def _syntax(fault: yaml.MarkedYAMLError, text: str, file: str) -> tuple[Place, s
         if str(fault.context).endswith(("flow mapping", "flow sequence", "quoted scalar")):
             complaint = "what opens here is never closed"
     lines = re.split("\r\n|\r|\n", text)
-    if mark is None or mark.index >= end:
-        last = re.split("\r\n|\r|\n", text[:end])
-        place = Place(file, len(last), max(1, len(last[-1])))
-    else:
-        place = Place(file, mark.line + 1, mark.column + 1)
+    place = _at(mark, text, file) if mark is not None and mark.index < end else _at_end(text, file)
     content = lines[place.line - 1]
     indentation = content[: len(content) - len(content.lstrip())]
     if "\t" in indentation or content[place.column - 1 : place.column] == "\t":
         return place, "tab", "a tab stands where spaces belong", "indent with spaces"
+    form = "JSON" if file.endswith(".json") else "YAML"
+    code, said = f"{form.lower()}-syntax", f"this is not {form}: {complaint}"
     if "escape code" in complaint:
-        return place, "yaml-syntax", f"this is not YAML: {complaint}", "write the character itself"
+        return place, code, said, "write the character itself"
     since = "here and above" if start is None or start.line + 1 >= place.line else f"from line {start.line + 1} on"
-    if file.endswith(".json"):
-        return place, "json-syntax", f"this is not JSON: {complaint}", f"check brackets, commas and quotes {since}"
-    return place, "yaml-syntax", f"this is not YAML: {complaint}", f"check indentation, colons and quotes {since}"
+    return place, code, said, f"check {'brackets, commas' if form == 'JSON' else 'indentation, colons'} and quotes {since}"
