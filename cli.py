@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -43,27 +44,20 @@ class Commands(click.Group):
     """Turns every way of failing into a message and an exit code; never a traceback for bad input."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        from .engine.knowledge.problems import InvalidCase, InvalidKnowledge
-
         try:
             kwargs["standalone_mode"] = False
             result = super().main(*args, **kwargs)
             sys.stdout.flush()
         except click.exceptions.Exit as request:
             sys.exit(request.exit_code)
+        except SystemExit:  # click's own way of saying that the reader of a pipe has gone
+            sys.exit(DONE)
         except click.ClickException as fault:
             fault.show()
             sys.exit(fault.exit_code)
         except (click.Abort, KeyboardInterrupt):
             click.echo("interrupted", err=True)
             sys.exit(INTERRUPTED)
-        except InvalidKnowledge as fault:
-            _print_problems(fault.problems, fault.texts)
-            click.echo(f"the knowledge base has {_number(len(fault.problems), 'error')}", err=True)
-            sys.exit(BAD_KNOWLEDGE)
-        except InvalidCase as fault:
-            _print_problems(fault.problems, fault.texts)
-            sys.exit(BAD_CASE)
         except BrokenPipeError:
             # The reader has gone; so that the interpreter does not complain while it closes the stream.
             with contextlib.suppress(OSError):
@@ -73,12 +67,23 @@ class Commands(click.Group):
             click.echo(f"error: {fault.filename or ''}: {fault.strerror or fault}", err=True)
             sys.exit(USAGE)
         except Exception as fault:
-            if os.environ.get("CRAMPDX_DEBUG"):
-                raise
-            click.echo(f"internal error: {type(fault).__name__}: {fault}", err=True)
-            click.echo("this is a bug; CRAMPDX_DEBUG=1 shows where", err=True)
-            sys.exit(INTERNAL)
+            sys.exit(_report_failure(fault))
         sys.exit(result if isinstance(result, int) else DONE)
+
+
+def _report_failure(fault: Exception) -> int:
+    """Says what went wrong on standard error: faults of the input with their places, or a bug of ours."""
+    from .engine.knowledge.problems import InvalidInput, InvalidKnowledge  # not needed where nothing fails
+
+    if isinstance(fault, InvalidInput):
+        _print_problems(fault.problems, fault.texts)
+        click.echo(f"{_number(len(fault.problems), 'error')}", err=True)
+        return BAD_KNOWLEDGE if isinstance(fault, InvalidKnowledge) else BAD_CASE
+    if os.environ.get("CRAMPDX_DEBUG"):
+        raise fault
+    click.echo(f"internal error: {type(fault).__name__}: {fault}", err=True)
+    click.echo("this is a bug; CRAMPDX_DEBUG=1 shows where", err=True)
+    return INTERNAL
 
 
 @click.group(cls=Commands, invoke_without_command=True, epilog=EXAMPLES + "\n" + _EXIT_CODES)
@@ -105,9 +110,7 @@ def _folder_option(command: Callable[..., Any]) -> Callable[..., Any]:
 # diagnose ------------------------------------------------------------------------------------------------------------
 
 
-@main.command(
-    no_args_is_help=True, epilog="\b\nExample:\n  crampdx diagnose patient.yaml"
-)
+@main.command(no_args_is_help=True, epilog="\b\nExample:\n  crampdx diagnose patient.yaml")
 @click.argument("cases", nargs=-1, required=True, metavar="CASE...")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @_folder_option
@@ -217,7 +220,7 @@ def _urgency_rank(urgency: str) -> int:
 # check, test ---------------------------------------------------------------------------------------------------------
 
 
-@main.command()
+@main.command(short_help="Check the knowledge base, every problem in one run.")
 @_folder_option
 @click.option("--strict", is_flag=True, help="Warnings fail, too (exit 1).")
 def check(folder: Path | None, strict: bool) -> int:
@@ -240,7 +243,7 @@ def check(folder: Path | None, strict: bool) -> int:
     return FINDINGS if strict and problems.warnings else DONE
 
 
-@main.command("test")
+@main.command("test", short_help="Hold the knowledge base to regression cases.")
 @click.argument("path", required=False, type=click.Path(exists=True, path_type=Path))
 @click.option("--summary", is_flag=True, help="Add the accuracy tables over patients whose answer is known.")
 @_folder_option
@@ -252,7 +255,8 @@ def run_tests(path: Path | None, summary: bool, folder: Path | None) -> int:
     where = path or next((p for p in (Path("tests/cases"), BUILT_IN / "tests" / "cases") if p.is_dir()), None)
     files = _case_files((str(where),)) if where else []
     if not files:
-        click.echo(f"no case file in {where or 'tests/cases'}", err=True)
+        hint = "" if path else "; name a file or folder, tests/cases is looked for in the current folder"
+        click.echo(f"no case file in {where or 'tests/cases'}{hint}", err=True)
         return NOTHING
     knowledge = _knowledge(folder)
     reasoner = _reasoner(knowledge)
@@ -273,8 +277,8 @@ def run_tests(path: Path | None, summary: bool, folder: Path | None) -> int:
                 for difference in different:
                     click.echo(f"  {difference}")
     click.echo(
-        f"{passed} passed, {failed} failed"
-        + (f", {without} without expectations" if without else "")
+        (f"{passed} passed, {failed} failed" if passed or failed or not without else "nothing to pass or fail")
+        + (f", {_number(without, 'case')} without expectations" if without else "")
         + (f", {_number(len(broken), 'error')} in case files" if broken else "")
     )
     if summary:
@@ -320,19 +324,19 @@ def vocab(word: str, folder: Path | None) -> int:
     if not found:
         words = {w for f in knowledge.findings.values() for n in (f.name, *f.also_called) for w in n.lower().split("_")}
         click.echo(f"no finding matches '{word}'. {did_you_mean(word, words)}".rstrip(), err=True)
+        others = [d for d, entry in knowledge.diagnoses.items() if word.lower() in f"{d} {entry.title}".lower()]
+        for other in others:
+            click.echo(f"it is in the name of a diagnosis: crampdx show {other}", err=True)
         return NOTHING
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
-    table.add_column("finding", overflow="fold", ratio=5)
-    table.add_column("value", overflow="fold", ratio=3)
-    table.add_column("meaning", overflow="fold", ratio=7)
     for finding in found:
         value = "yes, no" if finding.kind == "yes-no" else ", ".join(c for c, _ in finding.choices)
         if finding.scale is not None:
             value = " or ".join((finding.scale.unit, *(u for u, _ in finding.scale.units)))
-        table.add_row(finding.name, value, finding.title)
-    _console().print(table)
+        if sys.stdout.isatty():  # the name whole, for it is what one copies
+            click.echo(f"{click.style(finding.name, bold=True)}  ({value})")
+            _say(finding.title, indent=4)
+        else:
+            click.echo(f"{finding.name}\t{value}\t{finding.title}")
     click.echo(_number(len(found), "finding"), err=True)
     return DONE
 
@@ -350,7 +354,9 @@ def show(id: str, compiled: bool, folder: Path | None) -> int:
     knowledge = _knowledge(folder)
     things = everything(knowledge)
     if id not in things:
-        click.echo(f"nothing is called '{id}'. {did_you_mean(id, things)}".rstrip(), err=True)
+        titled = [d for d, entry in knowledge.diagnoses.items() if id.lower() in entry.title.lower()]
+        near = f"did you mean '{titled[0]}'?" if titled else did_you_mean(id, things)
+        click.echo(f"nothing is called '{id}'. {near}".rstrip(), err=True)
         return NOTHING
     if compiled:
         from .engine.inference.compilation import compile_knowledge
@@ -371,33 +377,38 @@ def show(id: str, compiled: bool, folder: Path | None) -> int:
     return DONE
 
 
-@main.command(hidden=True)
+@main.command(short_help="Print docs/evidence.md: what became of each row.")
 @click.argument("cases", type=click.Path(exists=True, path_type=Path))
 @_folder_option
 def evidence(cases: Path, folder: Path | None) -> int:
-    """Write docs/evidence.md: every row of the evidence, with the rules and cases that use it."""
+    """Print docs/evidence.md: every row of the evidence, with the rules and cases (of the folder CASES) that use it."""
     from .engine.authoring.evidence import evidence_page
 
     knowledge = _knowledge(folder)
-    read = [(str(f), _read_cases(str(f), knowledge)[0]) for f in _case_files((str(cases),))]
     reasoner = _reasoner(knowledge)
-    fired = {c.name: reasoner.conclude(c.findings).inference for _, found in read for c in found}
-    click.echo(evidence_page(knowledge, [(c, fired[c.name]) for _, found in read for c in found]), nl=False)
+    concluded = [
+        (case, reasoner.conclude(case.findings).inference)
+        for file in _case_files((str(cases),))
+        for case in _read_cases(str(file), knowledge)[0]
+    ]
+    click.echo(evidence_page(knowledge, concluded), nl=False)
     return DONE
 
 
 # consult -------------------------------------------------------------------------------------------------------------
 
-_HELP = """  y, n, ?       yes, no, don't know (Enter alone never means no)
-  1 3           (in a list) these are true; then you are asked about the rest
-  none          (in a list) none of those shown
-  120 mg/dL     a number, with or without a unit; '> 20000 U/L' for an off-scale result
-  a drug name   counts as yes for that kind of medicine
-  why           what this question is for
-  back          take the last answer back and ask again
-  no tests      no laboratory or scan results are to be had; no examination likewise
-  report        the differential so far
-  quit          stop here; the report follows, and the answers are saved"""
+_HELP = (
+    ("y, n, ?", "yes, no, don't know (Enter alone never means no)"),
+    ("1 3", "in a list: these are true; then you are asked about the rest"),
+    ("none", "in a list: none of those shown"),
+    ("120 mg/dL", "a number, with or without a unit; '> 20000 U/L' for an off-scale result"),
+    ("a drug name", "counts as yes for that kind of medicine (generic names)"),
+    ("why", "what this question is for"),
+    ("back", "take the last answer back and ask again"),
+    ("no tests", "no laboratory or scan results are to be had; 'no examination' likewise"),
+    ("report", "the differential so far"),
+    ("quit", "stop here; the report follows, and the answers are saved"),
+)
 
 
 @main.command()
@@ -407,11 +418,14 @@ _HELP = """  y, n, ?       yes, no, don't know (Enter alone never means no)
 def consult(case: str | None, save: Path | None, folder: Path | None) -> int:
     """Ask about one patient, question by question, then report. Starts from the answers in CASE, where given."""
     from .engine.interview.consultation import Consultation
-    from .engine.report.text import print_outcome
+    from .engine.report.text import print_outcome, summary
 
     knowledge = _knowledge(folder)
     start = Consultation(knowledge)
     name = "Consultation"
+    target = save or Path("consultation.yaml")
+    if not target.absolute().parent.is_dir():
+        raise click.UsageError(f"there is no folder {target.absolute().parent} to save the answers in")
     if case is not None:
         found, problems = _read_cases(case, knowledge)
         if problems.errors:
@@ -420,8 +434,11 @@ def consult(case: str | None, save: Path | None, folder: Path | None) -> int:
         name = found[0].name
         for finding, scalar in found[0].given.items():
             start = start.answered(finding, scalar.text)
-    click.echo("Leg cramping: questions from the most urgent to the least. 'help' lists what you can type.")
-    click.echo("Decision support, not a medical device; in an emergency call for help first.\n")
+    _say(
+        "Leg cramping: questions from the most urgent to the least, in screens of related ones. Stop whenever you like: "
+        "'quit' gives the report on what is known. 'no tests' and 'no examination' skip what nobody has measured. 'help' "
+        "lists all you can type. Decision support, not a medical device; in an emergency call for help first."
+    )
     session = _Session(start)
     interrupted = False
     try:
@@ -429,14 +446,18 @@ def consult(case: str | None, save: Path | None, folder: Path | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         interrupted = True
         click.echo("\ninterrupted; what you have answered is kept")
-    if session.state.given:  # saved before anything else can go wrong, such as a reader of the report going away
-        path = _save_case(session.state, save, name)
+    if dict(session.state.given) != dict(start.given):  # before anything else can go wrong, such as a report nobody reads
+        path = _save_case(session.state, target, name)
         click.echo(f"\nanswers saved in {path} (health data: readable by you alone)", err=True)
         click.echo(f"go on with: crampdx consult {path}", err=True)
     if interrupted:
+        _say(summary(session.outcome()))
         return INTERRUPTED
     click.echo()
-    print_outcome(_console(), name, _reasoner(knowledge).conclude(session.state.findings), __version__)
+    outcome = _reasoner(knowledge).conclude(session.state.findings)
+    print_outcome(_console(), name, outcome, __version__)
+    click.echo()
+    _say(summary(outcome))
     return DONE
 
 
@@ -471,9 +492,10 @@ class _Session:
         """The state after one screen; the same state to ask again; None to stop."""
         if len(screen.findings) == 1:
             return self._ask_one(screen)
-        click.echo(f"\n{screen.title}")
+        click.echo()
+        _say(screen.title)
         for number, finding in enumerate(screen.findings, 1):
-            click.echo(f"  {number}  {finding.ask}")
+            _say(finding.ask, mark=f"  {number}  ")
         typed = self._read("Any of these? (numbers, none, ?)", screen)
         if isinstance(typed, str):
             return self._panel_answer(screen, typed)
@@ -483,10 +505,12 @@ class _Session:
         from .engine.interview.consultation import entry_hint, with_unit
 
         (finding,) = screen.findings
-        click.echo(f"\n{finding.ask}")
+        click.echo()
+        _say(finding.ask)
         for number, (_, wording) in enumerate(finding.choices, 1):
-            click.echo(f"  {number}  {wording}")
-        typed = self._read(f"({entry_hint(finding)})", screen)
+            _say(wording, mark=f"  {number}  ")
+        _say(f"({entry_hint(finding)})")
+        typed = self._read("", screen)
         if not isinstance(typed, str):
             return typed
         if typed in ("?", "unknown"):
@@ -494,7 +518,11 @@ class _Session:
         words = {"y": "yes", "n": "no"}.get(typed.lower(), typed)
         if finding.choices and typed.isdigit() and 1 <= int(typed) <= len(finding.choices):
             words = finding.choices[int(typed) - 1][0]
-        return self._taken({finding.name: with_unit(finding, words)})
+        words = with_unit(finding, words)
+        after = self._taken({finding.name: words})
+        if finding.scale is not None and after is not self.state:
+            click.echo(f"  taken as {words}")
+        return after
 
     def _panel_answer(self, screen: Screen, typed: str) -> Consultation | None:
         names = [f.name for f in screen.findings]
@@ -505,7 +533,11 @@ class _Session:
             return self._taken(dict.fromkeys(names, "no"))
         parts = low.replace(",", " ").split()
         if not all(p.isdigit() and 1 <= int(p) <= len(names) for p in parts):
-            click.echo(f"  not understood: type numbers from 1 to {len(names)}, 'none', '?' or 'help'")
+            _say(
+                f"not understood: type numbers from 1 to {len(names)}, 'none', '?' or 'help'; a medicine goes by its "
+                "generic name",
+                indent=2,
+            )
             return self.state
         chosen = {names[int(p) - 1] for p in parts}
         rest = [f for f in screen.findings if f.name not in chosen]
@@ -534,7 +566,8 @@ class _Session:
             faults = after.problems_with(name, words).errors
             if faults:
                 for fault in faults:
-                    click.echo(f"  {fault.message}" + (f" ({fault.help})" if fault.help else ""))
+                    message = fault.message.replace(f"'{name}'", self.state.knowledge.findings[name].title)
+                    _say(message + (f" ({fault.help})" if fault.help else ""), indent=2)
                 return self.state
             after = after.answered(name, words)
         return after
@@ -560,13 +593,16 @@ class _Session:
             self.state = self.history.pop()
             return self.state
         if command in ("no tests", "no examination"):
-            return self.state.without(command.removeprefix("no "))
+            after = self.state.without(command.removeprefix("no "))
+            click.echo(f"  skipped; at most {_number(after.remaining(), 'screen')} left")
+            return after
         if command == "why":
             self._say_why(screen)
         elif command == "report":
             self._report()
         elif command in ("help", "h"):
-            click.echo(_HELP)
+            for typed_word, meaning in _HELP:
+                _say(meaning, mark=f"  {typed_word:<13} ")
         elif not command:
             click.echo("  nothing typed: '?' if you don't know, 'help' for what you can type")
         else:
@@ -589,11 +625,11 @@ class _Session:
         titles += [f"{knowledge.diagnoses[r.diagnosis].title}: {r.title}" for r in rules]
         click.echo(f"  this serves {_number(len(titles), 'rule')}:")
         for title in titles[:7]:
-            click.echo(f"    - {title}")
+            _say(title, mark="    - ")
         if len(titles) > 7:
             click.echo(f"    and {len(titles) - 7} more")
 
-    def _outcome(self) -> Outcome:
+    def outcome(self) -> Outcome:
         """By the reference meaning: quick enough for every answer, and equal to Experta's (tests/test_meaning.py)."""
         from .engine.inference.outcome import outcome
         from .engine.inference.reference import infer
@@ -604,18 +640,19 @@ class _Session:
     def _report(self) -> None:
         from .engine.report.text import print_outcome
 
-        print_outcome(_console(), "So far", self._outcome(), __version__)
+        print_outcome(_console(), "So far", self.outcome(), __version__)
 
     def _tell_red_flags(self) -> None:
-        for flag, _ in self._outcome().red_flags:
+        for flag, _ in self.outcome().red_flags:
             if flag.id not in self.told:
                 self.told.add(flag.id)
-                click.echo(f"\n!! RED FLAG, {flag.urgency.upper()}: {flag.title}")
-                click.echo(f"   Do: {flag.action}")
-                click.echo("   You can go on answering, or type 'quit' for the report.")
+                click.echo()
+                _say(f"RED FLAG, {flag.urgency.upper()}: {flag.title}", mark="!! ")
+                _say(f"Do: {flag.action}", indent=3)
+                _say("You can go on answering, or type 'quit' for the report.", indent=3)
 
 
-def _save_case(state: Consultation, wanted: Path | None, name: str) -> Path:
+def _save_case(state: Consultation, wanted: Path, name: str) -> Path:
     """Writes the answers as a case file that only its owner can read; never over an existing file."""
     import json
 
@@ -623,9 +660,7 @@ def _save_case(state: Consultation, wanted: Path | None, name: str) -> Path:
     lines += [f"  {finding}: {json.dumps(words, ensure_ascii=False)}" for finding, words in sorted(state.given.items())]
     number = 1
     while True:
-        path = wanted or Path("consultation.yaml")
-        if number > 1:
-            path = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        path = wanted if number == 1 else wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
@@ -642,19 +677,42 @@ def _save_case(state: Consultation, wanted: Path | None, name: str) -> Path:
 def _knowledge(folder: Path | None) -> Knowledge:
     from .engine.knowledge.loader import BUILT_IN, load
 
-    return load(folder or BUILT_IN)
+    with _uncollected():
+        return load(folder or BUILT_IN)
 
 
 def _reasoner(knowledge: Knowledge) -> Reasoner:
-    from .engine.inference.reasoner import Reasoner
+    with _uncollected():
+        from .engine.inference.reasoner import Reasoner
 
-    return Reasoner(knowledge)
+        return Reasoner(knowledge)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Builds what stays for the whole run, without the collector looking through it again and again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _console() -> Console:
     from rich.console import Console
 
     return Console(highlight=False, emoji=False, markup=False, soft_wrap=False)
+
+
+def _say(text: str, mark: str = "", indent: int = 0) -> None:
+    """A paragraph, wrapped to the terminal between words; later lines stand under the first."""
+    import shutil
+    import textwrap
+
+    before = mark or " " * indent
+    width = max(30, min(shutil.get_terminal_size().columns, 100) - 1)
+    click.echo(textwrap.fill(text, width, initial_indent=before, subsequent_indent=" " * len(before)))
 
 
 def _read_cases(path: str, knowledge: Knowledge) -> tuple[tuple[Case, ...], Problems]:

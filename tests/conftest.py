@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from at_hand import CASES, all_cases, built_in, cases_of, concluded, reasoner
 
 from crampdx.engine.authoring.regression import differences
 from crampdx.engine.inference.reasoner import Reasoner
 from crampdx.engine.knowledge.cases import Case
 from crampdx.engine.knowledge.model import Knowledge
+
+from at_hand import CASES, all_cases, built_in, cases_of, concluded, reasoner
 
 
 @pytest.fixture(scope="session", name="knowledge")

@@ -185,7 +185,9 @@ def knowledge_texts(draw: st.DrawFn) -> dict[str, str]:
                 rule["cluster"] = choose.one_of(("one", "two"))
             rules[f"{diagnosis}-{number}"] = rule
         entry["rules"] = rules
-        advice = {"text": "Do", "when": choose.condition(names, 1), "withheld": "not known", "source": "expert"}
+        advice = {"text": "Do", "withheld": "not known", "source": "expert"}
+        if not choose.chance(4):
+            advice["when"] = choose.condition(names, 1)
         if choose.chance(2):
             advice["unless"] = choose.condition(names, 1)
         entry["advice"] = {f"{diagnosis}-advice": advice}

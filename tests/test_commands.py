@@ -10,9 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from at_hand import ROOT, cases_of
 from click.testing import CliRunner, Result
-from small_worlds import dumped
 
 from crampdx import __version__
 from crampdx.cli import main
@@ -20,6 +18,9 @@ from crampdx.engine.authoring.evidence import evidence_page
 from crampdx.engine.inference.reference import infer
 from crampdx.engine.knowledge.loader import BUILT_IN, read
 from crampdx.engine.knowledge.model import Knowledge
+
+from at_hand import ROOT, cases_of
+from small_worlds import dumped
 
 EXAMPLE = str(ROOT / "examples" / "cramps_on_walking.yaml")
 CASE_KEYS = [
@@ -85,8 +86,21 @@ def test_json_has_the_promised_shape(knowledge: Knowledge) -> None:
     assert list(case) == CASE_KEYS
     assert case["leading"] == case["differential"][0]["diagnosis"] == "peripheral_artery_disease"
     line = next(x for x in case["differential"] if x["diagnosis"] == "dehydration_electrolyte_imbalance")
-    assert {"diagnosis", "title", "tier", "origin", "level", "could_reach", "points", "urgency", "evidence", "missing"} == set(line)
-    low_potassium = next(e for e in line["evidence"] if {"finding": "serum_potassium", "value": "3.1 mmol/L"} in e["because"])
+    assert {
+        "diagnosis",
+        "title",
+        "tier",
+        "origin",
+        "level",
+        "could_reach",
+        "points",
+        "urgency",
+        "evidence",
+        "missing",
+    } == set(line)
+    low_potassium = next(
+        e for e in line["evidence"] if {"finding": "serum_potassium", "value": "3.1 mmol/L"} in e["because"]
+    )
     assert {"rule", "strength", "counted", "because", "through", "source"} == set(low_potassium)
     assert "hypokalaemia" in [step["name"] for step in low_potassium["through"]]
     assert set(low_potassium["source"]) <= {*knowledge.sources, "expert", "unverified"}
@@ -106,7 +120,9 @@ def test_standard_input_and_json_cases() -> None:
 def test_a_bad_case_does_not_hide_the_good_ones(tmp_path: Path) -> None:
     """The good case is reported, the bad one is named with its place, and the exit code is 4."""
     file = tmp_path / "two.yaml"
-    file.write_text("- case: Good\n  given:\n    dark_urine: yes\n- case: Bad\n  given:\n    dark_urin: yes\n", encoding="utf-8")
+    file.write_text(
+        "- case: Good\n  given:\n    dark_urine: yes\n- case: Bad\n  given:\n    dark_urin: yes\n", encoding="utf-8"
+    )
     done = program("diagnose", str(file), cwd=tmp_path)
     assert done.returncode == 4
     assert done.stdout.startswith("Good\n")
@@ -150,7 +166,9 @@ def test_batch_writes_a_line_a_case_and_counts_the_rest(tmp_path: Path) -> None:
     """Good cases, a bad case and an unreadable file: each has its line, nothing is dropped, the file is private."""
     cases = tmp_path / "cases"
     cases.mkdir()
-    (cases / "a.yaml").write_text("- case: One\n  given:\n    dark_urine: yes\n- case: Two\n  given:\n    dark_urin: yes\n", "utf-8")
+    (cases / "a.yaml").write_text(
+        "- case: One\n  given:\n    dark_urine: yes\n- case: Two\n  given:\n    dark_urin: yes\n", "utf-8"
+    )
     (cases / "b.json").write_text('{"case": "Three", "given": {"age": "50 years"}}', "utf-8")
     (cases / "c.yaml").write_bytes(b"\xff\xfe\x00")
     output = tmp_path / "out.jsonl"
@@ -247,7 +265,7 @@ def test_everything_can_be_shown(knowledge: Knowledge) -> None:
     from crampdx.engine.inference.compilation import compile_knowledge
 
     productions = compile_knowledge(knowledge)
-    assert {r for r in knowledge.rules} <= {p.name for p in productions}
+    assert set(knowledge.rules) <= {p.name for p in productions}
     compile("\n\n".join(p.as_python() for p in productions), "compiled", "exec")
     assert len({p.salience for p in productions}) == len(productions)
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from at_hand import built_in
 
 from crampdx.engine.interview.consultation import Consultation, called, served_by
 from crampdx.engine.knowledge.model import Knowledge
+
+from at_hand import built_in
 
 RUN = [sys.executable, "-m", "crampdx.cli", "consult"]
 
@@ -85,7 +86,7 @@ def test_drug_names_are_understood(knowledge: Knowledge) -> None:
 
 def test_a_transcript_can_be_piped_in(tmp_path: Path) -> None:
     """Numbers, none, ?, back and quit; the report follows; the answers are saved, readable by the owner alone."""
-    done = session("1 2\nn\n1 2\n?\nback\nnone\nwhy\nquit\n", tmp_path)
+    done = session("1 2\nn\ny\n?\n1 2\n?\nback\nnone\nwhy\nquit\n", tmp_path)
     assert done.returncode == 0
     assert "Urgency" in done.stdout
     assert "this serves" in done.stdout
@@ -95,7 +96,8 @@ def test_a_transcript_can_be_piped_in(tmp_path: Path) -> None:
     assert 'leg_cramps: "yes"' in text
     again = subprocess.run([*RUN[:-1], "diagnose", str(saved)], capture_output=True, text=True)
     assert again.returncode == 0
-    assert again.stdout.split("\n", 1)[1] == done.stdout[done.stdout.index("\nConsultation\n") + 1 :].split("\n", 1)[1]
+    assert again.stdout in done.stdout
+    assert "In short:" in done.stdout.split(again.stdout)[1]
 
 
 def test_what_is_not_chosen_is_not_a_no(tmp_path: Path) -> None:
@@ -115,7 +117,7 @@ def test_enter_alone_is_never_a_no(tmp_path: Path) -> None:
 
 def test_a_red_flag_interrupts_at_once(tmp_path: Path) -> None:
     """Disproportionate pain with a numb foot: said immediately, and the session goes on."""
-    done = session("?\n1 5\n?\nquit\n", tmp_path)
+    done = session("?\n?\n?\n1 5\n?\nquit\n", tmp_path)
     flag = done.stdout.index("!! RED FLAG, EMERGENCY")
     assert flag < done.stdout.index("You can go on answering")
     assert done.stdout.index("You can go on answering") < done.stdout.index("How long ago did these leg symptoms begin?")
@@ -125,7 +127,10 @@ def test_a_session_starts_from_a_case_and_never_overwrites(tmp_path: Path) -> No
     """Known answers are not asked again; an existing file is left alone."""
     (tmp_path / "consultation.yaml").write_text("mine\n", encoding="utf-8")
     (tmp_path / "p.yaml").write_text("case: P\ngiven:\n  leg_cramps: yes\n", encoding="utf-8")
-    done = session("quit\n", tmp_path, "p.yaml")
+    nothing_new = session("quit\n", tmp_path, "p.yaml")
+    assert not (tmp_path / "consultation-2.yaml").exists()
+    assert "answers saved" not in nothing_new.stderr
+    done = session("?\ny\nquit\n", tmp_path, "p.yaml")
     assert "painful cramps in your legs" not in done.stdout
     assert (tmp_path / "consultation.yaml").read_text(encoding="utf-8") == "mine\n"
     assert 'leg_cramps: "yes"' in (tmp_path / "consultation-2.yaml").read_text(encoding="utf-8")
@@ -139,7 +144,7 @@ def test_an_interrupted_session_keeps_its_answers(tmp_path: Path) -> None:
     child.sendline("1")
     child.expect("And the others")
     child.sendline("n")
-    child.expect("Any of these")
+    child.expect("Are both legs affected")
     child.sendintr()
     child.expect("go on with: crampdx consult consultation.yaml")
     child.expect(pexpect.EOF)

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from at_hand import ROOT, cases_of
-from small_worlds import dumped
 
 from crampdx.engine.inference.reasoner import Reasoner
 from crampdx.engine.knowledge.cases import read_cases
@@ -19,6 +17,9 @@ from crampdx.engine.knowledge.loader import from_texts
 from crampdx.engine.knowledge.model import Knowledge
 from crampdx.engine.knowledge.problems import Problems
 from crampdx.engine.report.records import as_json, envelope, record
+
+from at_hand import ROOT, cases_of
+from small_worlds import dumped
 
 FILES = ("everyday.yaml", "published.yaml")
 
@@ -77,7 +78,15 @@ def test_order_changes_no_byte(knowledge: Knowledge) -> None:
 
 def test_hash_seeds_change_no_byte(tmp_path: Path) -> None:
     """Twenty processes with different hash seeds print the same JSON."""
-    command = [sys.executable, "-m", "crampdx.cli", "diagnose", "--format", "json", str(ROOT / "examples/cramps_on_walking.yaml")]
+    command = [
+        sys.executable,
+        "-m",
+        "crampdx.cli",
+        "diagnose",
+        "--format",
+        "json",
+        str(ROOT / "examples/cramps_on_walking.yaml"),
+    ]
     outputs = set()
     for start in range(0, 20, 2):
         running = [

@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from at_hand import ROOT
 
 from crampdx.engine.knowledge.model import Knowledge
+
+from at_hand import ROOT
 
 SCRIPT = """
 import crampdx
@@ -31,7 +32,17 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stale.mkdir(parents=True)
     (stale / "renamed_long_ago.yaml").write_text("title: Stale\n", encoding="utf-8")
     target = tmp_path_factory.mktemp("target")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(target)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--target",
+        str(target),
+    ]
     subprocess.run([*command, str(copy)], check=True, capture_output=True)
     return target
 
@@ -39,7 +50,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_installed_knowledge_is_the_checkouts(installed: Path, knowledge: Knowledge, tmp_path: Path) -> None:
     """The hash agrees, so every facts and rules file is there and no stale one is."""
     environment = {**os.environ, "PYTHONPATH": str(installed)}
-    done = subprocess.run([sys.executable, "-c", SCRIPT], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
     where, found = done.stdout.split()
     assert where.startswith(str(installed))
     assert found == knowledge.hash
@@ -47,5 +60,7 @@ def test_installed_knowledge_is_the_checkouts(installed: Path, knowledge: Knowle
 
 def test_only_one_name_is_installed(installed: Path) -> None:
     """A rule author's own folder has rules/ and facts/, too: ours must not be importable beside them."""
-    names = {p.name for p in installed.iterdir() if not p.name.endswith(".dist-info") and p.name not in ("bin", "__pycache__")}
+    names = {
+        p.name for p in installed.iterdir() if not p.name.endswith(".dist-info") and p.name not in ("bin", "__pycache__")
+    }
     assert names == {"crampdx"}

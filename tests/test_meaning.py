@@ -13,6 +13,7 @@ from crampdx.engine.inference.outcome import outcome
 from crampdx.engine.inference.reference import infer
 from crampdx.engine.knowledge.model import Knowledge
 from crampdx.engine.report.records import record
+
 from small_worlds import knowledge_texts, patient, patients, small_knowledge
 
 EXAMPLES = int(os.environ.get("CRAMPDX_EXAMPLES", "300"))

@@ -6,10 +6,8 @@ import random
 from typing import Any
 
 import pytest
-from at_hand import concluded as experta_concluded
 from hypothesis import HealthCheck, assume, given, seed, settings
 from hypothesis import strategies as st
-from small_worlds import COLOURS, YES_NO, dumped, knowledge_texts, patients, small_knowledge
 
 from crampdx.engine.inference.outcome import Outcome, outcome
 from crampdx.engine.inference.reference import infer
@@ -17,6 +15,9 @@ from crampdx.engine.knowledge.cases import Case, read_cases
 from crampdx.engine.knowledge.model import AT_LEAST_POSSIBLE, LEVELS, URGENCIES, Findings, Knowledge
 from crampdx.engine.knowledge.problems import Problems
 from crampdx.engine.knowledge.quantities import plain
+
+from at_hand import concluded as experta_concluded
+from small_worlds import COLOURS, YES_NO, dumped, knowledge_texts, patients, small_knowledge
 
 SETTINGS = settings(max_examples=300, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 SEED = 20261122
@@ -57,7 +58,10 @@ def holds_when_more_is_known(less: Outcome, more: Outcome) -> None:
     # Urgency falls only by a rule against, and the report names it.
     if URGENCIES.index(more.urgency) < URGENCIES.index(less.urgency):
         new_against = {
-            e.rule.diagnosis for line in more.lines for e in line.evidence if not e.rule.is_for and e.rule.id not in fired(less)
+            e.rule.diagnosis
+            for line in more.lines
+            for e in line.evidence
+            if not e.rule.is_for and e.rule.id not in fired(less)
         }
         fell = {
             d
@@ -79,9 +83,7 @@ def holds_of_one(result: Outcome) -> None:
         if diagnosis.tier == "do_not_miss" and diagnosis.origin == "document":
             assert diagnosis.id in listed
             line = listed[diagnosis.id]
-            open_rules = [
-                r for r in result.knowledge.rules_of[diagnosis.id] if result.valuation.of(r.when) is None
-            ]
+            open_rules = [r for r in result.knowledge.rules_of[diagnosis.id] if result.valuation.of(r.when) is None]
             if line.conclusion.level != "excluded" and open_rules:
                 assert line.missing
     if result.leading:

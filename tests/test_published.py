@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from at_hand import cases_of, concluded
 
 from crampdx.engine.authoring.regression import Judged, hits, judge, urgency_table
+
+from at_hand import cases_of, concluded
 
 # Emergencies for which the evidence file has no trigger among the stated findings: listed, not mended.
 NO_SOURCED_TRIGGER = {"cs_brief_activity_26m", "dyst_haloperidol_31m"}
@@ -69,10 +70,11 @@ def test_no_rule_for_an_answer_rests_on_one_patient_alone(judged: list[Judged]) 
 
 def test_the_accuracy_page_is_true() -> None:
     """docs/accuracy.md holds what `crampdx test ... --summary` prints, word for word, and names every miss."""
-    from at_hand import ROOT
     from click.testing import CliRunner
 
     from crampdx.cli import main
+
+    from at_hand import ROOT
 
     page = (ROOT / "docs" / "accuracy.md").read_text(encoding="utf-8")
     printed = CliRunner().invoke(main, ["test", str(ROOT / "tests/cases/published.yaml"), "--summary"]).output

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
-from small_worlds import Chooser, knowledge_texts, patient, patients, small_knowledge
 
 from crampdx.engine.inference.experta_import import experta as _experta
 from crampdx.engine.inference.forward import build_engine, run
 from crampdx.engine.inference.rete import QuickMatcher
 from crampdx.engine.knowledge.cases import Case
 from crampdx.engine.knowledge.model import Knowledge
+
+from small_worlds import Chooser, knowledge_texts, patient, patients, small_knowledge
 
 experta: Any = _experta  # the stub has only what the engine uses
 STOCK = experta.matchers.rete.ReteMatcher

@@ -52,16 +52,5 @@ def users_of(knowledge: Knowledge, id: str) -> tuple[str, ...]:
     for impossible in knowledge.impossible.values():
         if any(leaf.name == id for leaf in leaves(impossible.when)):
             users.add(impossible.id)
-    citing = (
-        *knowledge.concepts.values(),
-        *knowledge.scores.values(),
-        *knowledge.rules.values(),
-        *knowledge.red_flags.values(),
-        *knowledge.notes.values(),
-        *knowledge.scope.values(),
-        *knowledge.advice.values(),
-    )
-    for thing in citing:
-        if id in thing.source or id in thing.evidence:
-            users.add(getattr(thing, "id", "") or getattr(thing, "name", ""))
+    users.update(name for name, thing in knowledge.sourced.items() if id in thing.source or id in thing.evidence)
     return tuple(sorted(users - {id}))

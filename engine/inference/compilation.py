@@ -103,7 +103,7 @@ class Tally:
 class Fire:
     """Right-hand side: a rule, red flag, note, scope notice or advice fires."""
 
-    kind: str  # Evidence, RedFlag, Note, Scope, Advice
+    kind: str  # Evidence, RedFlag, Note, Scope, Advice, Unless (what withholds an advice)
     id: str
 
 
@@ -197,7 +197,7 @@ class _Compiler:
                 self._fire(kind, thing.id, thing.when, _SAY)
         for advice in knowledge.advice.values():
             if advice.unless is not None:
-                self._fire("Advice", advice.unless_id, advice.unless, _SAY)
+                self._fire("Unless", advice.unless_id, advice.unless, _SAY)
         for diagnosis in knowledge.diagnoses.values():
             for name, condition in (
                 (needs_name(diagnosis.id), diagnosis.needs),
@@ -230,7 +230,9 @@ class _Compiler:
         self.productions.append(Production(name, owner, unique, action, stratum))
 
     def _fire(self, kind: str, id: str, condition: Condition, stratum: int) -> None:
-        self._add(id, id, self._patterns(condition, True), Fire(kind, id), stratum)
+        # A condition without clauses holds from the start.
+        patterns = self._patterns(condition, True) or (Pattern("Candidate", min(self.knowledge.diagnoses)),)
+        self._add(id, id, patterns, Fire(kind, id), stratum)
 
     def _depth(self, condition: Condition) -> int:
         depth = self.knowledge.depth

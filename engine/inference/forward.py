@@ -191,9 +191,11 @@ def _right_hand_side(production: Production, knowledge: Knowledge) -> Callable[[
 
     elif isinstance(action, Fire):
         fact = _fired(action, knowledge)
+        told = action.kind != "Unless"
 
         def act(engine: ConsultationEngine) -> None:
-            engine.firings[owner] = None
+            if told:
+                engine.firings[owner] = None
             engine.declare(fact())
 
     elif isinstance(action, Close):

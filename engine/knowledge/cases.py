@@ -168,9 +168,7 @@ def _given(node: yamltext.Node | None, knowledge: Knowledge, problems: Problems)
     for key, value in node.entries:
         name = knowledge.renamed.get(key.text, key.text)
         if name != key.text:
-            problems.add(
-                key.place, "renamed", f"'{key.text}' is now called '{name}'", "still accepted", severity=WARNING
-            )
+            problems.add(key.place, "renamed", f"'{key.text}' is now called '{name}'", "still accepted", severity=WARNING)
         if name not in knowledge.findings:
             problems.add(key.place, "unknown-finding", *_unknown_finding(key.text, knowledge, problems))
         elif not isinstance(value, yamltext.Scalar):
@@ -226,9 +224,7 @@ def read_findings(
     return findings, tuple(sorted(warnings))
 
 
-def read_answer(
-    finding: Finding, text: str, place: Place, problems: Problems, warnings: list[str]
-) -> Answer | None:
+def read_answer(finding: Finding, text: str, place: Place, problems: Problems, warnings: list[str]) -> Answer | None:
     """What `text` says of the finding; None for unknown, and after reporting a fault."""
     words = " ".join(text.split())
     if words.lower() in _UNKNOWN:
@@ -238,9 +234,7 @@ def read_answer(
         return None
     if finding.kind == YES_NO:
         if words.lower() not in _YES:
-            problems.add(
-                place, "wrong-kind", f"'{finding.name}' is yes or no, not {shown(words)}", "yes, no or unknown"
-            )
+            problems.add(place, "wrong-kind", f"'{finding.name}' is yes or no, not {shown(words)}", "yes, no or unknown")
             return None
         return Answer(truth=_YES[words.lower()], written=words.lower(), place=place)
     if finding.kind == CHOICE:
@@ -331,9 +325,7 @@ def _read_quantity(
     return Answer(quantity=interval, reference=reference, written=words, place=place)
 
 
-def _derive(
-    answers: dict[str, Answer], knowledge: Knowledge, problems: Problems, warnings: list[str], place: Place
-) -> None:
+def _derive(answers: dict[str, Answer], knowledge: Knowledge, problems: Problems, warnings: list[str], place: Place) -> None:
     """Adds every derived quantity whose inputs are known; a value stated otherwise is a fault of the case at `place`."""
     pending = [f for f in knowledge.findings.values() if f.scale is not None and f.scale.derived is not None]
     progress = True
@@ -375,9 +367,7 @@ def _derive(
                     continue
                 reference = stated.reference
             if not scale.plausible[0] <= value <= scale.plausible[1]:
-                problems.add(
-                    blame, "implausible", f"'{finding.name}' ({from_what}) would be {plain(value)} {scale.unit}"
-                )
+                problems.add(blame, "implausible", f"'{finding.name}' ({from_what}) would be {plain(value)} {scale.unit}")
                 continue
             answers[finding.name] = Answer(
                 quantity=Interval(value, value),
@@ -405,9 +395,7 @@ def _derived(how: Derivation, values: list[Decimal]) -> Decimal | None:
 # Expectations --------------------------------------------------------------------------------------------------------
 
 
-def _expected(
-    node: yamltext.Node | None, knowledge: Knowledge, problems: Problems
-) -> tuple[Expectation, ...]:
+def _expected(node: yamltext.Node | None, knowledge: Knowledge, problems: Problems) -> tuple[Expectation, ...]:
     if node is None:
         return ()
     if not isinstance(node, yamltext.Mapping):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from .model import QUANTITY, TIERS, Advice, Concept, Condition, Knowledge, Note, RedFlag, Rule, Score, leaves
+from .model import QUANTITY, TIERS, Condition, Knowledge, leaves
 from .problems import Place, Problems, shown
 
 Check = Callable[[Knowledge, Problems], None]
@@ -56,9 +56,7 @@ def check_cycles(knowledge: Knowledge, problems: Problems) -> None:
                 names = list(path)
                 ring = names[names.index(following) :]
                 ring = [*(ring if len(ring) <= 12 else [*ring[:10], "...", ring[-1]]), following]
-                problems.add(
-                    places[following], "depends-on-itself", f"'{following}' depends on itself", " -> ".join(ring)
-                )
+                problems.add(places[following], "depends-on-itself", f"'{following}' depends on itself", " -> ".join(ring))
                 done.add(following)
             elif following not in done:
                 path[following] = None
@@ -182,16 +180,7 @@ def check_clusters(knowledge: Knowledge, problems: Problems) -> None:
 
 def check_register(knowledge: Knowledge, problems: Problems) -> None:
     """Every row of the register is coded by something, or says why not."""
-    things: tuple[Concept | Score | Rule | RedFlag | Note | Advice, ...] = (
-        *knowledge.concepts.values(),
-        *knowledge.scores.values(),
-        *knowledge.rules.values(),
-        *knowledge.red_flags.values(),
-        *knowledge.notes.values(),
-        *knowledge.scope.values(),
-        *knowledge.advice.values(),
-    )
-    coded = {row for thing in things for row in thing.evidence}
+    coded = {row for thing in knowledge.sourced.values() for row in thing.evidence}
     for row in knowledge.register.values():
         if row.id not in coded and not row.not_coded:
             problems.add(

@@ -203,9 +203,7 @@ def _choice(raw: str, values: list[str], place: Place, names: Names, problems: P
     return None if unknown else IsOneOf(name, tuple(values), place)
 
 
-def _comparison(
-    raw: str, operator: str, amount: str, place: Place, names: Names, problems: Problems
-) -> Condition | None:
+def _comparison(raw: str, operator: str, amount: str, place: Place, names: Names, problems: Problems) -> Condition | None:
     name = _known(raw, place, names, problems)
     if name is None:
         return None
@@ -228,9 +226,7 @@ def _comparison(
     units = dict(scale.units)
     if measured.unit != scale.unit and measured.unit not in units:
         code, said = ("no-unit", "has no unit") if not measured.unit else ("unknown-unit", "is in no unit of it")
-        problems.add(
-            place, code, f"'{name}': {shown(amount)} {said}", "its units: " + ", ".join((scale.unit, *units))
-        )
+        problems.add(place, code, f"'{name}': {shown(amount)} {said}", "its units: " + ", ".join((scale.unit, *units)))
         return None
     limit = measured.number if measured.unit == scale.unit else units[measured.unit](measured.number)
     if rounded(limit, scale.decimals) != limit:

@@ -367,6 +367,9 @@ class Topic:
     panels: tuple[Panel, ...]
 
 
+Sourced = Union[Concept, Score, Rule, RedFlag, Note, Advice]
+
+
 @dataclass(frozen=True)
 class Knowledge:
     """A whole knowledge base. Mappings are by id in sorted order, so that the order of files never shows."""
@@ -400,9 +403,20 @@ class Knowledge:
     @cached_property
     def rules_of(self) -> Mapping[str, tuple[Rule, ...]]:
         """The rules of each diagnosis, by id."""
-        return MappingProxyType(
-            {d: tuple(r for r in self.rules.values() if r.diagnosis == d) for d in self.diagnoses}
-        )
+        return MappingProxyType({d: tuple(r for r in self.rules.values() if r.diagnosis == d) for d in self.diagnoses})
+
+    @property
+    def sourced(self) -> Mapping[str, Sourced]:
+        """Everything that names a source and rows of evidence, by id."""
+        return {
+            **self.concepts,
+            **self.scores,
+            **self.rules,
+            **self.red_flags,
+            **self.notes,
+            **self.scope,
+            **self.advice,
+        }
 
     @cached_property
     def renamed(self) -> Mapping[str, str]:

@@ -21,6 +21,7 @@ from .model import (
     URGENCIES,
     YES_NO,
     Advice,
+    All,
     Concept,
     Condition,
     Derivation,
@@ -237,9 +238,7 @@ def parse(files: Mapping[str, yamltext.Node], problems: Problems) -> Draft:
     renamed = {old: f.name for f in draft.findings.values() for old in f.was}
     names = Names(draft.findings, concept_names, score_names, renamed)
     for finding, node in gates:
-        draft.findings[finding] = replace(
-            draft.findings[finding], ask_when=read_condition(node, names, problems)
-        )
+        draft.findings[finding] = replace(draft.findings[finding], ask_when=read_condition(node, names, problems))
     for node in _optional(facts, "facts/impossible.yaml"):
         only_findings = Names(draft.findings, renamed=renamed, kinds="finding")
         for key, inner in _entries(node, "facts/impossible.yaml", problems):
@@ -285,9 +284,7 @@ def _section(node: yamltext.Node, name: str) -> tuple[yamltext.Node, ...]:
     return tuple(inner for key, inner in node.entries if key.text == name)
 
 
-def _entries(
-    node: yamltext.Node, what: str, problems: Problems
-) -> tuple[tuple[yamltext.Scalar, yamltext.Node], ...]:
+def _entries(node: yamltext.Node, what: str, problems: Problems) -> tuple[tuple[yamltext.Scalar, yamltext.Node], ...]:
     if isinstance(node, yamltext.Mapping):
         return node.entries
     problems.add(node.place, "not-a-mapping", f"{what} must be a mapping of 'id: ...' entries")
@@ -743,8 +740,8 @@ _ADVICE_KEYS = ("text", "when", "unless", "withheld", "source", "evidence")
 
 def _advice(diagnosis: str, key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Names) -> None:
     fields = Fields(node, f"advice {shown(key.text)}", _ADVICE_KEYS, draft.problems)
-    fields.need("text", "when", "withheld")
-    when = _condition(fields, "when", names)
+    fields.need("text", "withheld")
+    when = _condition(fields, "when", names) if "when" in fields else All(())  # without a condition: always
     unless = _condition(fields, "unless", names)
     source, evidence = _source_of(fields, draft), _evidence_of(fields, draft)
     if draft.claim(key.text, key.place, KEBAB) and when is not None:

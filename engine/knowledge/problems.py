@@ -6,14 +6,14 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 ERROR = "error"
 WARNING = "warning"
 SUGGESTIONS = 100  # of one reading; who has more faults than that has another kind of file in hand
 
 
-@dataclass(frozen=True, order=True)
-class Place:
+class Place(NamedTuple):
     """A position in a text: file as the user named it, line and column from 1."""
 
     file: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Protocol, Union
+from typing import NamedTuple, Protocol, Union
 
 import yaml
 
@@ -20,29 +20,27 @@ LONGEST = 8_000_000  # characters of one file
 _INVISIBLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-@dataclass(frozen=True)
-class Scalar:
+class Scalar(NamedTuple):
     text: str
-    place: Place = field(compare=False)
+    place: Place
     quoted: bool = False
 
 
-@dataclass(frozen=True)
-class Sequence:
+class Sequence(NamedTuple):
     items: tuple[Node, ...]
-    place: Place = field(compare=False)
+    place: Place
     flow: bool = False
 
 
-@dataclass(frozen=True)
-class Mapping:
+class Mapping(NamedTuple):
     entries: tuple[tuple[Scalar, Node], ...]
-    place: Place = field(compare=False)
+    place: Place
     flow: bool = False
-    sound: bool = field(default=True, compare=False)  # nothing in it was refused, so nothing is missing from it
+    sound: bool = True  # nothing in it was refused, so nothing is missing from it
 
 
-Node = Union[Scalar, Sequence, Mapping]
+Node = Union[Scalar, Sequence, Mapping]  # tuples, because a knowledge base has tens of thousands of them
+
 
 class _Mark(Protocol):
     """What libyaml and its Python twin say of a position; all from 0."""
@@ -106,7 +104,7 @@ def read_yaml(text: str, file: str, problems: Problems) -> Node | None:
         problems.add(
             Place(file, len(lines), len(lines[-1]) + 1),
             "control-character",
-            f"an invisible control character (U+{ord(found[0]):04X}) stands here",
+            _invisible(found),
             "remove it",
         )
         return None
@@ -114,41 +112,44 @@ def read_yaml(text: str, file: str, problems: Problems) -> Node | None:
     documents = 0
     stack: list[_Open] = []
     before = len(problems.found)
+    size = len(text)
     try:
         for event in yaml.parse(text, Loader=_Loader):
-            mark = event.start_mark
-            assert mark is not None
-            place = _at(mark, text, file)
-            faults_before = len(problems.found)
+            kind = type(event)  # exact types, cheap ones first: this loop is most of what loading costs
             node: Node
-            if isinstance(event, yaml.DocumentStartEvent):
-                documents += 1
-                if documents == 2:
-                    problems.add(place, "many-documents", "a second document starts here", "one document a file")
-                    return None
-                continue
-            if isinstance(event, yaml.NodeEvent):
-                _refuse(event, place, problems)
-            if isinstance(event, yaml.CollectionStartEvent):
-                if len(stack) >= DEEPEST:
-                    problems.add(place, "too-deep", f"nested more than {DEEPEST} levels deep", "flatten it")
-                    return None
-                is_mapping = isinstance(event, yaml.MappingStartEvent)
-                stack.append(_Open(place, bool(event.flow_style), is_mapping, faults_before))
-                continue
-            if isinstance(event, yaml.AliasEvent):
-                node = Scalar("", place)
-            elif isinstance(event, yaml.ScalarEvent):
-                node = Scalar(event.value, place, event.style not in (None, ""))
-            elif isinstance(event, yaml.SequenceEndEvent):
-                done = stack.pop()
-                node = Sequence(tuple(done.items), done.place, done.flow)
-            elif isinstance(event, yaml.MappingEndEvent):
+            if kind is yaml.MappingEndEvent:
                 done = stack.pop()
                 sound = len(problems.found) == done.faults_before
                 node = Mapping(tuple(done.entries), done.place, done.flow, sound)
+            elif kind is yaml.SequenceEndEvent:
+                done = stack.pop()
+                node = Sequence(tuple(done.items), done.place, done.flow)
             else:
-                continue
+                mark = event.start_mark
+                assert mark is not None
+                place = Place(file, mark.line + 1, mark.column + 1) if mark.index < size else _at_end(text, file)
+                if isinstance(event, yaml.ScalarEvent):
+                    if event.anchor is not None or event.tag is not None or event.style == '"':  # escapes
+                        _refuse(event, place, problems)
+                    node = Scalar(event.value, place, event.style not in (None, ""))
+                elif isinstance(event, yaml.CollectionStartEvent):
+                    faults_before = len(problems.found)
+                    _refuse(event, place, problems)
+                    if len(stack) >= DEEPEST:
+                        problems.add(place, "too-deep", f"nested more than {DEEPEST} levels deep", "flatten it")
+                        return None
+                    stack.append(_Open(place, bool(event.flow_style), kind is yaml.MappingStartEvent, faults_before))
+                    continue
+                elif isinstance(event, yaml.AliasEvent):
+                    _refuse(event, place, problems)
+                    node = Scalar("", place)
+                else:
+                    if kind is yaml.DocumentStartEvent:
+                        documents += 1
+                        if documents == 2:
+                            problems.add(place, "many-documents", "a second document starts here", "one document a file")
+                            return None
+                    continue
             if not stack:
                 root = node
             elif not stack[-1].is_mapping:
@@ -158,7 +159,8 @@ def read_yaml(text: str, file: str, problems: Problems) -> Node | None:
     except yaml.MarkedYAMLError as fault:
         problems.add(*_syntax(fault, text, file))
         return None
-    if root in (None, Scalar("", Place(file, 1, 1))) and len(problems.found) == before:
+    nothing = root is None or (isinstance(root, Scalar) and not root.text and not root.quoted)
+    if nothing and len(problems.found) == before:
         problems.add(Place(file, 1, 1), "empty-file", "the file is empty", "see docs/format.md for what belongs here")
         return None
     return root
@@ -174,6 +176,10 @@ def _at_end(text: str, file: str) -> Place:
     return Place(file, len(lines), max(1, len(lines[-1])))
 
 
+def _invisible(found: re.Match[str]) -> str:
+    return f"an invisible control character (U+{ord(found[0]):04X}) stands here"
+
+
 def _refuse(event: yaml.NodeEvent, place: Place, problems: Problems) -> None:
     """Reports what YAML allows and these files do not."""
     if isinstance(event, yaml.AliasEvent):
@@ -184,6 +190,8 @@ def _refuse(event: yaml.NodeEvent, place: Place, problems: Problems) -> None:
     tag = getattr(event, "tag", None)
     if tag is not None:
         problems.add(place, "tag", f"a tag ({shown(tag)}) is not allowed", "files are plain data")
+    if isinstance(event, yaml.ScalarEvent) and (found := _INVISIBLE.search(event.value)):  # by an escape, as in "\\e"
+        problems.add(place, "control-character", _invisible(found), "remove it")
 
 
 def _into_mapping(into: _Open, node: Node, problems: Problems) -> None:
@@ -225,5 +233,7 @@ def _syntax(fault: yaml.MarkedYAMLError, text: str, file: str) -> tuple[Place, s
     code, said = f"{form.lower()}-syntax", f"this is not {form}: {complaint}"
     if "escape code" in complaint:
         return place, code, said, "write the character itself"
+    if "comment or line break" in complaint:
+        return place, code, said, "put quotes around a text that begins with '>' or '|'"
     since = "here and above" if start is None or start.line + 1 >= place.line else f"from line {start.line + 1} on"
     return place, code, said, f"check {'brackets, commas' if form == 'JSON' else 'indentation, colons'} and quotes {since}"

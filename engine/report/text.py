@@ -9,7 +9,8 @@ from rich.text import Text
 
 from ..inference.justification import findings_of, through
 from ..inference.outcome import Evidence, Line, Outcome
-from ..knowledge.model import AT_LEAST_POSSIBLE, DO_NOT_MISS, Finding, Knowledge, Rule
+from ..inference.weighing import Conclusion
+from ..knowledge.model import AT_LEAST_POSSIBLE, DO_NOT_MISS, LEVELS, Finding, Knowledge, Rule
 
 DISCLAIMER = "Decision support for health professionals and for learning; not a medical device."
 _STYLES = {"emergency": "bold red", "same day": "bold magenta", "soon": "yellow", "routine": "green"}
@@ -24,16 +25,21 @@ def print_outcome(console: Console, name: str, outcome: Outcome, version: str, w
     for notice in outcome.scope:
         _entry(console, "!", f"{notice.title.rstrip('.')}. {notice.text}", "bold")
     console.print()
-    _pair(console, "Urgency", outcome.urgency.upper(), _STYLES[outcome.urgency])
+    _pair(console, "Urgency", _urgency(outcome), _STYLES[outcome.urgency])
     _pair(console, "Leading", _leading(outcome), "bold")
-    if outcome.open_red_flags:
-        _pair(console, "Note", f"{_count(len(outcome.open_red_flags), 'red flag')} not ruled out, for lack of answers")
     if outcome.red_flags:
         _heading(console, "Red flags")
         for flag, reasons in outcome.red_flags:
             _entry(console, "!!", f"{flag.urgency.upper()}: {flag.title}", _STYLES[flag.urgency])
             _entry(console, "", f"Do: {flag.action}", indent=5)
             _entry(console, "", f"Because: {_findings(reasons, knowledge)}", indent=5)
+    supported = [x.conclusion for x in outcome.lines if x.conclusion.level in AT_LEAST_POSSIBLE]
+    if len(supported) > 1:
+        _heading(console, "In rank order")
+        for number, conclusion in enumerate(supported, 1):
+            _entry(console, f"{number}.", f"{knowledge.diagnoses[conclusion.diagnosis].title}: {_standing(conclusion)}")
+    console.print()
+    _entry(console, "", "Every diagnosis, with its evidence, under the source document's own headings:", indent=0)
     for tier in knowledge.tiers:
         _heading(console, tier.heading)
         lines = [x for x in outcome.lines if knowledge.diagnoses[x.conclusion.diagnosis].tier == tier.id]
@@ -46,7 +52,7 @@ def print_outcome(console: Console, name: str, outcome: Outcome, version: str, w
             _entry(console, "", f"Because: {_findings(reasons, knowledge)}", indent=5)
     if outcome.advice:
         _heading(console, "Advice")
-        for advice, given in outcome.advice:
+        for advice, given in sorted(outcome.advice, key=lambda entry: not entry[1]):
             _entry(console, "*", advice.text if given else f"Withheld ({advice.id}): {advice.withheld}")
     steps = [
         (knowledge.diagnoses[x.conclusion.diagnosis].title, step)
@@ -72,6 +78,29 @@ def print_outcome(console: Console, name: str, outcome: Outcome, version: str, w
     _entry(console, "", f"crampdx {version}, knowledge {knowledge.hash}. {DISCLAIMER}", "dim", indent=0)
 
 
+def summary(outcome: Outcome) -> str:
+    """Urgency and leading diagnosis in one sentence, for the end of a long report."""
+    return f"In short: {_urgency(outcome)}. Leading: {_leading(outcome)}."
+
+
+def _urgency(outcome: Outcome) -> str:
+    """The urgency with what makes it so; where nothing does, how much is not ruled out."""
+    word = outcome.urgency.upper()
+    named = [flag.title for flag, _ in outcome.red_flags if flag.urgency == outcome.urgency]
+    if named:
+        return f"{word}: {named[0].rstrip('.')}" + (f", and {len(named) - 1} more" if len(named) > 1 else "")
+    if outcome.open_red_flags:
+        return f"{word} as far as is known; {_count(len(outcome.open_red_flags), 'red flag')} not ruled out"
+    return word
+
+
+def _standing(conclusion: Conclusion) -> str:
+    words = conclusion.level
+    if conclusion.level not in ("established", "excluded", *_QUIET):
+        words += f" ({conclusion.points:+d})"
+    return f"{words}, {conclusion.urgency}" if conclusion.urgency else words
+
+
 def _leading(outcome: Outcome) -> str:
     if outcome.leading:
         title = outcome.knowledge.diagnoses[outcome.leading].title
@@ -85,13 +114,8 @@ def _print_line(console: Console, outcome: Outcome, line: Line) -> None:
     knowledge = outcome.knowledge
     conclusion = line.conclusion
     diagnosis = knowledge.diagnoses[conclusion.diagnosis]
-    words = conclusion.level
-    if conclusion.level not in ("established", "excluded", *_QUIET):
-        words += f" ({conclusion.points:+d})"
-    if conclusion.urgency:
-        words += f", {conclusion.urgency}"
     style = "bold" if conclusion.level in AT_LEAST_POSSIBLE else ""
-    _entry(console, "", f"{diagnosis.title}: {words}", style, indent=2)
+    _entry(console, "", f"{diagnosis.title}: {_standing(conclusion)}", style, indent=2)
     for evidence in line.evidence:
         _print_evidence(console, evidence, knowledge)
     missing = _still_open(outcome, line)
@@ -114,7 +138,9 @@ def _still_open(outcome: Outcome, line: Line) -> str:
     names = [_short(knowledge.findings[n]) for n in line.missing[:_MOST_MISSING]]
     more = len(line.missing) - len(names)
     listed = "; ".join(names) + (f"; and {more} more" if more else "")
-    return f"could reach {conclusion.could_reach}; still unknown: {listed}"
+    if LEVELS.index(conclusion.could_reach) < LEVELS.index(conclusion.level):
+        return f"could reach {conclusion.could_reach}; still unknown: {listed}"
+    return f"not excluded; still unknown: {listed}" if must_not_miss else ""
 
 
 def _short(finding: Finding) -> str:
@@ -144,7 +170,7 @@ def _findings(reasons: object, knowledge: Knowledge) -> str:
     words = []
     for name, value in findings_of(reasons):
         title = _short(knowledge.findings[name])
-        words.append(title if value == "yes" else f"no {title}" if value == "no" else f"{title} {value}")
+        words.append(title if value == "yes" else f"{title}: no" if value == "no" else f"{title} {value}")
     return "; ".join(words) or "a question that does not arise"
 
 
