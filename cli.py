@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .engine.knowledge.model import Knowledge
     from .engine.knowledge.problems import Problem, Problems
 
+MOST_PROBLEMS = 200  # shown one by one in a terminal; JSON holds them all
 DONE, FINDINGS, USAGE, BAD_KNOWLEDGE, BAD_CASE, NOTHING, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 5, 70, 130
 
 EXAMPLES = """\b
@@ -171,6 +172,8 @@ def batch(inputs: tuple[str, ...], output: Path, folder: Path | None) -> int:
     if not files:
         click.echo("no case file there: a case file ends in .yaml, .yml or .json", err=True)
         return NOTHING
+    if any(file.exists() and output.exists() and file.samefile(output) for file in files):
+        raise click.UsageError(f"{output} is one of the inputs")
     knowledge = _knowledge(folder)
     reasoner = _reasoner(knowledge)
     done = rejected = 0
@@ -182,11 +185,11 @@ def batch(inputs: tuple[str, ...], output: Path, folder: Path | None) -> int:
             if problems.errors:
                 rejected += max(1, _cases_in(file) - len(cases))
                 _print_problems(problems.errors, problems.texts)
-                rejects = {**head, "file": str(file), "problems": [_problem_record(p) for p in problems.errors]}
+                rejects = {**head, "file": _shown(str(file)), "problems": [_problem_record(p) for p in problems.errors]}
                 stream.write(as_json_line(rejects))
             for case in cases:
                 outcome = reasoner.conclude(case.findings)
-                stream.write(as_json_line({**head, "file": str(file), **record(case.name, outcome, case.warnings)}))
+                stream.write(as_json_line({**head, "file": _shown(str(file)), **record(case.name, outcome, case.warnings)}))
                 done += 1
                 urgencies[outcome.urgency] = urgencies.get(outcome.urgency, 0) + 1
     counts = ", ".join(f"{n} {u}" for u, n in sorted(urgencies.items(), key=lambda item: _urgency_rank(item[0])))
@@ -206,7 +209,10 @@ def _cases_in(file: Path) -> int:
     from .engine.knowledge.problems import Problems
 
     problems = Problems()
-    text = yamltext.decode(file.read_bytes(), str(file), problems)
+    try:
+        text = yamltext.decode(_read(str(file)), str(file), problems)
+    except OSError:
+        return 1
     node = None if text is None else yamltext.read_yaml(text, str(file), problems)
     return len(node.items) if isinstance(node, yamltext.Sequence) else 1
 
@@ -722,14 +728,28 @@ def _read_cases(path: str, knowledge: Knowledge) -> tuple[tuple[Case, ...], Prob
     from .engine.knowledge.yamltext import decode
 
     problems = Problems()
-    name = "<stdin>" if path == "-" else path
+    name = "<stdin>" if path == "-" else _shown(path)
     try:
-        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        data = _read(path)
     except OSError as fault:
         problems.add(Place(name, 1, 1), "unreadable", f"cannot be read: {fault.strerror}")
         return (), problems
     text = decode(data, name, problems)
     return (read_cases(text, name, knowledge, problems) if text is not None else ()), problems
+
+
+def _read(path: str) -> bytes:
+    """The bytes of a file or of standard input; no more than a reader would refuse anyway."""
+    from .engine.knowledge.yamltext import LONGEST
+
+    with contextlib.ExitStack() as stack:
+        stream = sys.stdin.buffer if path == "-" else stack.enter_context(open(path, "rb"))
+        return stream.read(4 * LONGEST + 1)
+
+
+def _shown(path: str) -> str:
+    """A file's name that can be printed, also where its bytes are not UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _case_files(inputs: tuple[str, ...]) -> list[Path]:
@@ -764,8 +784,10 @@ def _print_problems(
 ) -> None:
     from .engine.knowledge.problems import render
 
-    for problem in problems:
+    for problem in problems[:MOST_PROBLEMS]:
         click.echo(render(problem, texts), err=err)
+    if len(problems) > MOST_PROBLEMS:
+        click.echo(f"and {len(problems) - MOST_PROBLEMS} more", err=err)
 
 
 def _problem_record(problem: Problem) -> dict[str, Any]:

@@ -3,8 +3,8 @@
     python benchmarks/startup.py [PAIRS]
 
 Whole processes, in turn, medians of PAIRS (7). The floor of `diagnose` is a process that imports click, yaml, rich and
-experta and builds the Experta network of the built-in knowledge, with the collector held off as the command does; the time it spends
-reading the YAML is taken off. The floor of `--help` is a process that imports click.
+experta and builds the Experta network of the built-in knowledge, with the collector held off as the command does; the
+time it spends reading the YAML is taken off. The floor of `--help` is a process that imports click.
 """
 
 from __future__ import annotations

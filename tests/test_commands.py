@@ -251,7 +251,7 @@ def test_vocab_searches_names_titles_questions_and_other_names() -> None:
 def test_show_prints_what_the_author_wrote_and_who_uses_it() -> None:
     """A concept with its users; compiled, it is readable Python."""
     done = crampdx("show", "hypokalaemia")
-    assert "when: serum_potassium < 3.5 mmol/L" in done.output
+    assert "when: serum_potassium below range" in done.output
     assert "electrolyte_disturbance" in done.output.split("# used by:")[1]
     compiled = crampdx("show", "hypokalaemia", "--compiled").output
     assert "Quantity(name='serum_potassium'" in compiled
@@ -289,3 +289,29 @@ def test_help_needs_nothing_heavy() -> None:
     loaded = done.stdout.rsplit("[", 1)[1]
     for module in ("'yaml'", "'rich.console'", "'experta'", "'crampdx.engine.knowledge.parser'"):
         assert module not in loaded
+
+
+def test_batch_survives_missing_files_and_never_overwrites_an_input(tmp_path: Path) -> None:
+    """A file that is not there is counted like a bad one; the output may not be an input; odd names are shown."""
+    good = tmp_path / "good.yaml"
+    good.write_text("case: One\ngiven:\n  age: 50 years\n", "utf-8")
+    output = tmp_path / "out.jsonl"
+    done = crampdx("batch", str(tmp_path / "missing.yaml"), str(good), "--output", str(output))
+    assert done.exit_code == 4
+    assert "1 case evaluated (1 routine), 1 rejected" in done.output
+    assert len(output.read_text(encoding="utf-8").splitlines()) == 2
+    done = crampdx("batch", str(good), "--output", str(good))
+    assert done.exit_code == 2
+    assert good.read_text(encoding="utf-8").startswith("case: One")
+    odd = os.fsencode(str(tmp_path)) + b"/n\xffme.yaml"
+    Path(os.fsdecode(odd)).write_text("case: Odd\ngiven:\n  age: 50 years\n", "utf-8")
+    done = program("batch", str(tmp_path), "--output", str(tmp_path / "all.jsonl"), cwd=tmp_path)
+    assert done.returncode == 0
+    assert "n\\\\xffme.yaml" in (tmp_path / "all.jsonl").read_text(encoding="utf-8")
+
+
+def test_an_endless_input_is_refused(tmp_path: Path) -> None:
+    """Only as much is read as could ever be accepted."""
+    done = program("diagnose", "/dev/zero", cwd=tmp_path)
+    assert done.returncode == 4
+    assert "error[" in done.stderr
