@@ -393,7 +393,7 @@ def evidence(cases: Path, folder: Path | None) -> int:
     knowledge = _knowledge(folder)
     reasoner = _reasoner(knowledge)
     concluded = [
-        (case, reasoner.conclude(case.findings).inference)
+        (case, reasoner.conclude(case.findings))
         for file in _case_files((str(cases),))
         for case in _read_cases(str(file), knowledge)[0]
     ]

@@ -15,11 +15,10 @@ from click.testing import CliRunner, Result
 from crampdx import __version__
 from crampdx.cli import main
 from crampdx.engine.authoring.evidence import evidence_page
-from crampdx.engine.inference.reference import infer
 from crampdx.engine.knowledge.loader import BUILT_IN, read
 from crampdx.engine.knowledge.model import Knowledge
 
-from at_hand import ROOT, cases_of
+from at_hand import ROOT, cases_of, concluded
 from small_worlds import dumped
 
 EXAMPLE = str(ROOT / "examples" / "cramps_on_walking.yaml")
@@ -275,7 +274,7 @@ def test_the_evidence_page_is_true(knowledge: Knowledge) -> None:
     from at_hand import CASES
 
     cases = [case for path in sorted(CASES.glob("*.yaml")) for case in cases_of(path.name)]
-    page = evidence_page(knowledge, [(case, infer(knowledge, case.findings)) for case in cases])
+    page = evidence_page(knowledge, [(case, concluded(case)) for case in cases])
     assert page == (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
     assert "NOT LISTED" not in page
     for prefix, count in (("IC", 53), ("RF", 15), ("D", 208)):

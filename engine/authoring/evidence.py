@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..inference.weighing import Inference
+from ..inference.outcome import Outcome
 from ..knowledge.cases import Case
 from ..knowledge.model import Knowledge
 from .reference import users_of
@@ -12,15 +12,17 @@ from .reference import users_of
 _TITLES = {"IC": "Intermediate concepts", "RF": "Red flags"}
 
 
-def evidence_page(knowledge: Knowledge, cases: Iterable[tuple[Case, Inference]]) -> str:
+def evidence_page(knowledge: Knowledge, cases: Iterable[tuple[Case, Outcome]]) -> str:
     """Markdown: for each row, the things that code it and how many cases make them fire or name them; or why it is not
     coded."""
-    used: dict[str, set[str]] = {}
-    for case, inference in cases:
-        fired = {r for c in inference.conclusions.values() for r in c.fired} | set(inference.red_flags) | inference.said
-        fired |= {e.subject for e in case.expected} | set(inference.firings)
+    used: dict[str, set[int]] = {}
+    for number, (case, outcome) in enumerate(cases):
+        fired = {r for c in outcome.inference.conclusions.values() for r in c.fired}
+        fired |= set(outcome.inference.red_flags) | outcome.inference.said
+        fired |= {name for name, truth in outcome.valuation.decided.items() if truth}
+        fired |= {e.subject for e in case.expected}
         for id in fired:
-            used.setdefault(id, set()).add(case.name)
+            used.setdefault(id, set()).add(number)
     lines = [
         "# What became of the evidence",
         "",
