@@ -7,14 +7,14 @@ right-hand sides; every production has a salience of its own. docs/design.md say
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Union
 
 from ..knowledge.conditions import in_one_line
 from ..knowledge.model import (
     All,
+    Answer,
     AnyOf,
     AtLeast,
     Compare,
@@ -24,33 +24,11 @@ from ..knowledge.model import (
     Knowledge,
     Not,
     OutOfRange,
-    Score,
     TimesUpperLimit,
 )
-from ..knowledge.quantities import Interval
 from ..knowledge.truth import names_in
 
 YES, NO = "yes", "no"
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What the `value` slot of a Quantity fact holds."""
-
-    interval: Interval
-    reference: tuple[Decimal, Decimal] | None
-
-    def compared(self, operator: str, limit: Decimal) -> bool | None:
-        return self.interval.compared(operator, limit)
-
-    def below_range(self) -> bool | None:
-        return None if self.reference is None else self.interval.compared("<", self.reference[0])
-
-    def above_range(self) -> bool | None:
-        return None if self.reference is None else self.interval.compared(">", self.reference[1])
-
-    def to_upper_limit(self, operator: str, factor: Decimal) -> bool | None:
-        return None if self.reference is None else self.interval.compared(operator, factor * self.reference[1])
 
 
 @dataclass(frozen=True)
@@ -61,7 +39,7 @@ class Pattern:
     name: str
     literal: str = ""
     test: str = ""  # Python text of the test, which also tells patterns apart
-    passes: Callable[[Measured], bool] | Callable[[str], bool] | None = None
+    passes: Callable[[Answer], bool] | Callable[[str], bool] | None = None
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -293,10 +271,10 @@ class _Compiler:
             done.add(name)
             depth = self.knowledge.depth[name]
             self._add(f"{name} [start]", name, (Pattern("Candidate", name),), Tally(name, -1), depth)
-            for i, condition in enumerate(score_items(self.knowledge.scores[name])):
+            for i, item in enumerate(self.knowledge.scores[name].counted):
                 for wanted, word in ((True, YES), (False, NO)):
                     action = Tally(name, i, wanted)
-                    self._add(f"{name} [{i + 1} {word}]", name, self._patterns(condition, wanted), action, depth)
+                    self._add(f"{name} [{i + 1} {word}]", name, self._patterns(item.when, wanted), action, depth)
             while self.pending:
                 self._name(*self.pending.pop())
 
@@ -311,37 +289,6 @@ def _alternatives(condition: Condition, wanted: bool) -> tuple[int, tuple[Condit
         total = len(condition.children)
         return (condition.count if wanted else total - condition.count + 1), condition.children
     return 1, (condition,)
-
-
-def score_items(score: Score) -> tuple[Condition, ...]:
-    """The conditions of a score's items in the order in which a tally numbers them."""
-    return tuple(i.when for i in score.items) + tuple(i.when for group in score.one_of for i in group)
-
-
-def score_interval(score: Score, decided: Mapping[int, bool]) -> Interval:
-    """Where the total lies, given the items decided so far by number."""
-    low = high = Decimal(0)
-    number = 0
-    for item in score.items:
-        holds = decided.get(number)
-        low += item.points if holds else (min(item.points, Decimal(0)) if holds is None else 0)
-        high += item.points if holds else (max(item.points, Decimal(0)) if holds is None else 0)
-        number += 1
-    for group in score.one_of:
-        first_that_may: list[Decimal] = []
-        settled = False
-        for item in group:
-            holds = decided.get(number)
-            number += 1
-            if settled or holds is False:
-                continue
-            first_that_may.append(item.points)
-            settled = holds is True
-        if not settled:
-            first_that_may.append(Decimal(0))
-        low += min(first_that_may)
-        high += max(first_that_may)
-    return Interval(low, high)
 
 
 def _leaf_pattern(leaf: Condition, wanted: bool) -> Pattern:

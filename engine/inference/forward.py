@@ -13,7 +13,7 @@ from typing import Any
 from ..knowledge.checks import conditions_of
 from ..knowledge.conditions import in_one_line
 from ..knowledge.model import Compare, Findings, Knowledge, leaves
-from ..knowledge.quantities import Interval
+from ..knowledge.truth import score_interval
 from .compilation import (
     NO,
     YES,
@@ -22,7 +22,6 @@ from .compilation import (
     Conclude,
     Declare,
     Fire,
-    Measured,
     Pattern,
     Production,
     Tally,
@@ -30,7 +29,6 @@ from .compilation import (
     compile_knowledge,
     likely_needs_name,
     needs_name,
-    score_interval,
 )
 from .experta_import import experta
 from .rete import QuickMatcher
@@ -46,7 +44,7 @@ class Chosen(experta.Fact):
 
 
 class Quantity(experta.Fact):
-    """A quantity: `name`, `value` a `Measured`."""
+    """A quantity: `name`, `value` an `Answer`."""
 
 
 class Unstated(experta.Fact):
@@ -120,7 +118,8 @@ class ConsultationEngine(experta.KnowledgeEngine):
         decided = self.tallies.setdefault(score, {})
         if item >= 0:
             decided[item] = holds
-        interval: Interval = score_interval(self.knowledge.scores[score], decided)
+        entry = self.knowledge.scores[score]
+        interval = score_interval(entry, [decided.get(number) for number in range(len(entry.counted))])
         for key, operator, limit in self.thresholds[score]:
             answer = interval.compared(operator, limit)
             if answer is not None and key not in self.settled:
@@ -275,7 +274,7 @@ def run(engine: ConsultationEngine, findings: Findings) -> Inference:
             if finding.when_closed_no:
                 facts.append(Unstated(name=name))
         elif answer.quantity is not None:
-            facts.append(Quantity(name=name, value=Measured(answer.quantity, answer.reference)))
+            facts.append(Quantity(name=name, value=answer))
         elif answer.choice:
             facts.append(Chosen(name=name, value=answer.choice))
         else:

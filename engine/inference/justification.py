@@ -47,9 +47,8 @@ def _leaf_reason(leaf: Condition, valuation: Valuation) -> Reason:
         return Reason(name, "concept", _yes_no(truth), inner)
     if name in knowledge.scores:
         score = knowledge.scores[name]
-        items = (*score.items, *(i for group in score.one_of for i in group))
         found: dict[str, Reason] = {}
-        for item in items:
+        for item in score.counted:
             truth = valuation.of(item.when)
             if truth is not None:
                 for reason in reasons_for(item.when, valuation, truth):

@@ -15,7 +15,7 @@ def conditions_of(knowledge: Knowledge) -> Iterable[tuple[str, Condition, Place]
     for concept in knowledge.concepts.values():
         yield concept.name, concept.when, concept.place
     for score in knowledge.scores.values():
-        for item in (*score.items, *(i for group in score.one_of for i in group), *score.asserted_only):
+        for item in (*score.counted, *score.asserted_only):
             yield score.name, item.when, score.place
     for rule in knowledge.rules.values():
         yield rule.id, rule.when, rule.place

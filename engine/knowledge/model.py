@@ -219,6 +219,11 @@ class Score:
     evidence: tuple[str, ...] = ()
     place: Place = field(default=NOWHERE, compare=False)
 
+    @property
+    def counted(self) -> tuple[Item, ...]:
+        """The items that the total rests on, in the order in which they are numbered: single ones, then the groups."""
+        return (*self.items, *(item for group in self.one_of for item in group))
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -435,8 +440,7 @@ class Knowledge:
         for concept in self.concepts.values():
             needs[concept.name] = tuple(leaf.name for leaf in leaves(concept.when))
         for score in self.scores.values():
-            items = (*score.items, *(i for group in score.one_of for i in group))
-            needs[score.name] = tuple(leaf.name for item in items for leaf in leaves(item.when))
+            needs[score.name] = tuple(leaf.name for item in score.counted for leaf in leaves(item.when))
         for finding in self.findings.values():
             if finding.when_closed_no and finding.ask_when is not None:
                 needs[finding.name] = tuple(leaf.name for leaf in leaves(finding.ask_when))
@@ -482,6 +486,22 @@ class Answer:
     derived: bool = False
     written: str = field(default="", compare=False)
     place: Place = field(default=NOWHERE, compare=False)
+
+    def compared(self, operator: str, limit: Decimal) -> bool | None:
+        """Whether the quantity compares so with a limit; None when its values do not decide alike."""
+        return None if self.quantity is None else self.quantity.compared(operator, limit)
+
+    def below_range(self) -> bool | None:
+        """Whether the quantity lies below its reference interval; None without one."""
+        return None if self.reference is None else self.compared("<", self.reference[0])
+
+    def above_range(self) -> bool | None:
+        """Whether the quantity lies above its reference interval; None without one."""
+        return None if self.reference is None else self.compared(">", self.reference[1])
+
+    def to_upper_limit(self, operator: str, factor: Decimal) -> bool | None:
+        """Whether the quantity compares so with a multiple of the reference interval's upper end; None without one."""
+        return None if self.reference is None else self.compared(operator, factor * self.reference[1])
 
 
 Findings = Mapping[str, Answer]  # a patient: what is unknown is absent

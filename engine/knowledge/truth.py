@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 from .model import (
@@ -95,27 +95,7 @@ class Valuation:
 
     def total(self, score: Score) -> Interval:
         """Where the total lies: one number once every item is decided."""
-        low = high = Decimal(0)
-        for item in score.items:
-            value = self.of(item.when)
-            low += item.points if value else (min(item.points, Decimal(0)) if value is None else 0)
-            high += item.points if value else (max(item.points, Decimal(0)) if value is None else 0)
-        for group in score.one_of:
-            possible = self.possible_points(group)
-            low += min(possible)
-            high += max(possible)
-        return Interval(low, high)
-
-    def possible_points(self, group: tuple[Item, ...]) -> list[Decimal]:
-        """What the first item that holds may give: the points of every item that may be it, or 0 when none may be."""
-        possible = []
-        for item in group:
-            value = self.of(item.when)
-            if value is not False:
-                possible.append(item.points)
-            if value:
-                return possible
-        return [*possible, Decimal(0)]
+        return score_interval(score, [self.of(item.when) for item in score.counted])
 
     def _gated(self, name: str) -> Truth:
         finding = self.knowledge.findings[name]
@@ -133,6 +113,33 @@ class Valuation:
         return leaf_truth(leaf, self.findings)
 
 
+def score_interval(score: Score, values: Sequence[Truth]) -> Interval:
+    """Where a score's total lies, given the truth of its counted items, in their order."""
+    low = high = Decimal(0)
+    for item, value in zip(score.items, values, strict=False):
+        possible = [item.points] if value else [Decimal(0)] if value is False else [item.points, Decimal(0)]
+        low += min(possible)
+        high += max(possible)
+    number = len(score.items)
+    for group in score.one_of:
+        possible = _first_that_may_hold(group, values[number : number + len(group)])
+        number += len(group)
+        low += min(possible)
+        high += max(possible)
+    return Interval(low, high)
+
+
+def _first_that_may_hold(group: tuple[Item, ...], values: Sequence[Truth]) -> list[Decimal]:
+    """The points of every item that may be the first to hold, or 0 when none may be."""
+    possible = []
+    for item, value in zip(group, values, strict=True):
+        if value is not False:
+            possible.append(item.points)
+        if value:
+            return possible
+    return [*possible, Decimal(0)]
+
+
 def leaf_truth(leaf: Condition, findings: Findings) -> Truth:
     """The value of a leaf that speaks of a finding, from the answers alone."""
     assert isinstance(leaf, (Is, Compare, OutOfRange, TimesUpperLimit, IsOneOf))
@@ -143,15 +150,11 @@ def leaf_truth(leaf: Condition, findings: Findings) -> Truth:
         return answer.truth
     if isinstance(leaf, IsOneOf):
         return answer.choice in leaf.values
-    assert answer.quantity is not None
     if isinstance(leaf, Compare):
-        return answer.quantity.compared(leaf.operator, leaf.limit)
-    if answer.reference is None:
-        return None
-    low, high = answer.reference
+        return answer.compared(leaf.operator, leaf.limit)
     if isinstance(leaf, OutOfRange):
-        return answer.quantity.compared("<", low) if leaf.side == "below" else answer.quantity.compared(">", high)
-    return answer.quantity.compared(leaf.operator, leaf.factor * high)
+        return answer.below_range() if leaf.side == "below" else answer.above_range()
+    return answer.to_upper_limit(leaf.operator, leaf.factor)
 
 
 def impossible(knowledge: Knowledge, findings: Findings) -> tuple[Impossible, ...]:
@@ -196,7 +199,7 @@ def _missing(condition: Condition, valuation: Valuation, names: dict[str, None],
             _missing(knowledge.concepts[condition.name].when, valuation, names, seen)
         elif condition.name in knowledge.scores:
             score = knowledge.scores[condition.name]
-            for item in (*score.items, *(i for group in score.one_of for i in group)):
+            for item in score.counted:
                 _missing(item.when, valuation, names, seen)
         else:
             names[condition.name] = None
@@ -205,12 +208,3 @@ def _missing(condition: Condition, valuation: Valuation, names: dict[str, None],
 def names_in(condition: Condition) -> tuple[str, ...]:
     """The names that a condition speaks of, each once, in the order they are written."""
     return tuple(dict.fromkeys(leaf.name for leaf in leaves(condition)))
-
-
-def mentioned(conditions: Mapping[str, Condition]) -> dict[str, set[str]]:
-    """For each name, the ids of the conditions that speak of it."""
-    users: dict[str, set[str]] = {}
-    for owner, condition in conditions.items():
-        for name in names_in(condition):
-            users.setdefault(name, set()).add(owner)
-    return users
