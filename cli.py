@@ -515,8 +515,11 @@ class _Session:
         _say(finding.ask)
         for number, (_, wording) in enumerate(finding.choices, 1):
             _say(wording, mark=f"  {number}  ")
-        _say(f"({entry_hint(finding)})")
-        typed = self._read("", screen)
+        hint = f"({entry_hint(finding)})"
+        if len(hint) > 40:  # long ones leave no room to type behind them
+            _say(hint)
+            hint = ""
+        typed = self._read(hint, screen)
         if not isinstance(typed, str):
             return typed
         if typed in ("?", "unknown"):
@@ -583,7 +586,7 @@ class _Session:
         from .engine.interview.consultation import called
 
         try:
-            typed = click.prompt(prompt, prompt_suffix=" > ", default="", show_default=False).strip()
+            typed = click.prompt(prompt, prompt_suffix=" > " if prompt else "> ", default="", show_default=False).strip()
         except click.Abort:
             if not sys.stdin.isatty():  # the input has ended, as with a piped transcript
                 click.echo()

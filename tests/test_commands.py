@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -72,6 +73,16 @@ def test_the_report_fits_and_is_plain_in_a_pipe(tmp_path: Path, width: str) -> N
         assert len(line) <= int(width)
         assert line == line.rstrip()
     assert done.stdout.isascii()
+
+
+def test_the_readme_shows_what_is_printed() -> None:
+    """The report that the README quotes is how the report of its first command begins."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    quoted = readme.split("```text\n")[1].split("```")[0]
+    assert crampdx("diagnose", EXAMPLE).output.startswith(quoted)
+    commands = [line for line in readme.splitlines() if line.startswith("python3 -m venv ")]
+    assert len(commands) == 2
+    assert all(Path(ROOT, link).exists() for link in re.findall(r"\]\(([\w/.]+)\)", readme))
 
 
 def test_json_has_the_promised_shape(knowledge: Knowledge) -> None:
