@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -325,3 +326,53 @@ def test_an_endless_input_is_refused(tmp_path: Path) -> None:
     done = program("diagnose", "/dev/zero", cwd=tmp_path)
     assert done.returncode == 4
     assert "error[" in done.stderr
+
+
+def test_a_rule_may_not_claim_more_than_its_evidence(tmp_path: Path) -> None:
+    """A copy of the built-in knowledge, one rule made stronger, one robbed of its row: check names both."""
+    for room in ("facts", "rules"):
+        shutil.copytree(ROOT / room, tmp_path / room)
+    file = tmp_path / "rules" / "most_likely" / "dehydration_electrolyte_imbalance.yaml"
+    text = file.read_text(encoding="utf-8")
+    start = text.index("  potassium-below-3-5:")
+    rule = text[start : text.index("\n\n", start)]
+    louder = rule.replace("then: supports", "then: establishes")
+    assert louder != rule
+    file.write_text(text.replace(rule, louder), encoding="utf-8")
+    done = crampdx("check", "--strict", "--knowledge", str(tmp_path))
+    assert done.exit_code == 1
+    assert "warning[stronger-than-evidence]: 'potassium-below-3-5' establishes" in done.output
+    file.write_text(text.replace(rule, re.sub(r"\n    evidence: .*", "", rule)), encoding="utf-8")
+    assert "warning[no-evidence-row]: 'potassium-below-3-5'" in crampdx("check", "--knowledge", str(tmp_path)).output
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ("d_dimer: 600 ng/mL", "'d_dimer' is not measured in 'ng/mL'"),
+        ("serum_potassium: 35 mmol/L", "'serum_potassium': 35 mmol/L is outside the plausible 1 to 10 mmol/L"),
+        ("sex: male\n  pregnant: yes", "cannot hold together"),
+        (
+            "left_calf_circumference: 40 cm\n  right_calf_circumference: 36 cm\n  calf_circumference_difference: 1 cm",
+            "is 4 cm",
+        ),
+    ],
+)
+def test_traps_of_the_input_are_refused(tmp_path: Path, given: str, complaint: str) -> None:
+    """A D-dimer without its kind of unit, a slipped decimal point, the impossible, and the contradictory."""
+    file = tmp_path / "case.yaml"
+    file.write_text(f"case: X\ngiven:\n  {given}\n", "utf-8")
+    done = crampdx("diagnose", str(file))
+    assert done.exit_code == 4
+    assert complaint in done.output
+
+
+def test_d_dimer_units_differ_by_two(tmp_path: Path) -> None:
+    """300 ng/mL DDU is 600 ng/mL FEU, which is positive; 300 ng/mL FEU is not."""
+    for unit, positive in (("FEU", "no"), ("DDU", "yes")):
+        file = tmp_path / f"{unit}.yaml"
+        expect = f"expect:\n  d_dimer_positive: {positive}\n"
+        file.write_text(
+            f"case: {unit}\nfrom: evidence\ngiven:\n  age: 40 years\n  d_dimer: 300 ng/mL {unit}\n{expect}", "utf-8"
+        )
+        assert crampdx("test", str(file)).exit_code == 0

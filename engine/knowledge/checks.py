@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 from .model import QUANTITY, TIERS, Condition, Knowledge, leaves
@@ -192,5 +193,38 @@ def check_register(knowledge: Knowledge, problems: Problems) -> None:
             )
 
 
+_BANDS = {"N": 0, "W": 1, "M": 2, "S": 3, "P": 4, "X": 4}  # of a register row's strength
+_CLAIMS = {"weakly": 1, "strongly": 3, "establishes": 4, "excludes": 4}  # first word of `then`; plain supports, opposes: 2
+
+
+def check_claims(knowledge: Knowledge, problems: Problems) -> None:
+    """Where there is a register, a rule rests on a row of it and claims no more than the strongest of its rows, or says that
+    it is judgement (`expert`) or from memory (`unverified`)."""
+    for rule in knowledge.rules.values() if knowledge.register else ():
+        if {"expert", "unverified"} & set(rule.source):
+            continue
+        rows = [knowledge.register[row] for row in rule.evidence]
+        if not rows:
+            problems.add(
+                rule.place,
+                "no-evidence-row",
+                f"'{rule.id}' names a source, but no row of the register that says so",
+                "name the row in 'evidence', or add 'expert' to its 'source'",
+                severity="warning",
+            )
+            continue
+        bands = [_BANDS[label] for row in rows for label in re.findall("[NWMSPX]", row.strength)]
+        if bands and _CLAIMS.get(rule.then.split()[0], 2) > max(bands):
+            problems.add(
+                rule.place,
+                "stronger-than-evidence",
+                f"'{rule.id}' {rule.then}, which is more than its rows say: "
+                + ", ".join(f"{row.id} {row.strength}" for row in rows),
+                "weaken it, or add 'expert' to its 'source'",
+                severity="warning",
+            )
+
+
 FOR_FAULTS: tuple[Check, ...] = (check_cycles, check_document, check_recorded_only, check_references)
-FOR_DOUBTS: tuple[Check, ...] = (check_used, check_clusters, check_register)  # mean nothing while there are faults
+# These mean nothing while there are faults.
+FOR_DOUBTS: tuple[Check, ...] = (check_used, check_clusters, check_register, check_claims)
