@@ -108,7 +108,14 @@ def test_levels(
 
 @pytest.mark.parametrize(
     ("fired", "urgency"),
-    [("", ""), ("faint", ""), ("middling", "soon"), ("strong", "same day"), ("sure", "same day"), ("sure never", "same day")],
+    [
+        ("", ""),
+        ("faint", ""),
+        ("middling", "soon"),
+        ("strong", "same day"),
+        ("sure", "same day"),
+        ("sure never", "same day"),
+    ],
 )
 def test_urgency_is_that_of_the_nearest_lower_level_given(world: Knowledge, fired: str, urgency: str) -> None:
     """Established and contradictory take what likely gives, where nothing else is said; below possible there is none."""

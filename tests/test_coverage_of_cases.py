@@ -1,0 +1,47 @@
+"""What the regression cases exercise: no rule, red flag, note or advice stands there untried."""
+
+from __future__ import annotations
+
+from at_hand import all_cases, built_in, cases_of
+
+from crampdx.engine.inference.outcome import outcome
+from crampdx.engine.inference.reference import infer
+from crampdx.engine.knowledge.model import LEVELS
+
+
+def test_every_rule_flag_note_and_advice_fires_in_some_case() -> None:
+    """By cases that expect something, so that a change to it is noticed."""
+    knowledge = built_in()
+    tried: set[str] = set()
+    for case in all_cases():
+        if case.expected:
+            inference = infer(knowledge, case.findings)
+            tried |= {rule for c in inference.conclusions.values() for rule in c.fired}
+            tried |= set(inference.red_flags) | inference.said
+    things = (knowledge.rules, knowledge.red_flags, knowledge.notes, knowledge.scope, knowledge.advice)
+    assert {id for kind in things for id in kind} <= tried
+    assert {a.unless_id for a in knowledge.advice.values() if a.unless is not None} <= tried
+
+
+def test_every_diagnosis_is_seen_at_its_levels() -> None:
+    """Each diagnosis comes out as possible, likely or established, undecided, not assessed and unlikely in some case, and each
+    level that is named in an expectation is one of the levels."""
+    knowledge = built_in()
+    seen: dict[str, set[str]] = {d: set() for d in knowledge.diagnoses}
+    for case in all_cases():
+        result = outcome(knowledge, case.findings, infer(knowledge, case.findings))
+        for diagnosis, conclusion in result.inference.conclusions.items():
+            seen[diagnosis].add(conclusion.level)
+    for diagnosis, levels in seen.items():
+        assert {"possible", "likely", "undecided", "not assessed", "unlikely"} <= levels, diagnosis
+        assert levels <= set(LEVELS)
+
+
+def test_twenty_everyday_patients_are_never_urgent() -> None:
+    """Each of them expects exactly routine or soon, and a leading diagnosis."""
+    cases = cases_of("everyday.yaml")
+    assert len(cases) == 20
+    for case in cases:
+        wanted = {e.subject: e.wanted for e in case.expected}
+        assert wanted["urgency"] in ("routine", "soon")
+        assert "leading" in wanted
