@@ -132,15 +132,14 @@ def diagnose(cases: tuple[str, ...], form: str, folder: Path | None) -> int:
         texts.update(problems.texts)
         for case in found:
             outcome = reasoner.conclude(case.findings)
-            warnings = (*case.warnings, *(w.message for w in problems.warnings))
             if form == "json":
-                records.append(record(case.name, outcome, warnings))
+                records.append(record(case.name, outcome, case.warnings))
                 continue
             from .engine.report.text import print_outcome
 
             if printed:
                 console.print("\n" + "=" * min(console.width, 80) + "\n", highlight=False)
-            print_outcome(console, case.name, outcome, __version__, warnings)
+            print_outcome(console, case.name, outcome, __version__, case.warnings)
             printed += 1
     if form == "json":
         document = envelope(__version__, knowledge, records)
@@ -164,7 +163,7 @@ def diagnose(cases: tuple[str, ...], form: str, folder: Path | None) -> int:
 def batch(inputs: tuple[str, ...], output: Path, folder: Path | None) -> int:
     """Evaluate every case file (YAML, JSON), in folders, too; write one JSON line a case.
 
-    A case that cannot be read is reported with its place, counted, and has its line in the output with the reasons.
+    A case that cannot be read is reported with its place and counted; its file has a line in the output with the reasons.
     """
     from .engine.report.records import SCHEMA_VERSION, as_json_line, record
 
@@ -269,7 +268,7 @@ def run_tests(path: Path | None, summary: bool, folder: Path | None) -> int:
     passed = failed = without = 0
     broken: list[Problem] = []
     for file in files:
-        cases, problems = _read_cases(str(file), knowledge)
+        cases, problems = _read_cases(str(file), knowledge, expectations=True)
         broken += problems.errors
         _print_problems(problems.errors, problems.texts, err=False)
         for case in cases:
@@ -365,9 +364,9 @@ def show(id: str, compiled: bool, folder: Path | None) -> int:
         click.echo(f"nothing is called '{id}'. {near}".rstrip(), err=True)
         return NOTHING
     if compiled:
-        from .engine.inference.compilation import compile_knowledge
+        from .engine.inference.compilation import productions_for
 
-        rules = [p for p in compile_knowledge(knowledge) if p.owner == id]
+        rules = productions_for(knowledge, id)
         if not rules:
             click.echo(f"'{id}' becomes a fact, not a rule", err=True)
             return NOTHING
@@ -392,11 +391,16 @@ def evidence(cases: Path, folder: Path | None) -> int:
 
     knowledge = _knowledge(folder)
     reasoner = _reasoner(knowledge)
-    concluded = [
-        (case, reasoner.conclude(case.findings))
-        for file in _case_files((str(cases),))
-        for case in _read_cases(str(file), knowledge)[0]
-    ]
+    concluded = []
+    for file in _case_files((str(cases),)):
+        found, problems = _read_cases(str(file), knowledge, expectations=True)
+        if problems.errors:  # a page with wrong counts would be worse than none
+            _print_problems(problems.errors, problems.texts)
+            return BAD_CASE
+        concluded += [(case, reasoner.conclude(case.findings)) for case in found]
+    if not concluded:
+        click.echo(f"no case in {cases}", err=True)
+        return NOTHING
     click.echo(evidence_page(knowledge, concluded), nl=False)
     return DONE
 
@@ -424,14 +428,15 @@ _HELP = (
 def consult(case: str | None, save: Path | None, folder: Path | None) -> int:
     """Ask about one patient, question by question, then report. Starts from the answers in CASE, where given."""
     from .engine.interview.consultation import Consultation
+    from .engine.knowledge.cases import means_unknown
     from .engine.report.text import print_outcome, summary
 
     knowledge = _knowledge(folder)
     start = Consultation(knowledge)
     name = "Consultation"
     target = save or Path("consultation.yaml")
-    if not target.absolute().parent.is_dir():
-        raise click.UsageError(f"there is no folder {target.absolute().parent} to save the answers in")
+    if not os.access(target.absolute().parent, os.W_OK | os.X_OK):
+        raise click.UsageError(f"answers cannot be saved in {target.absolute().parent}; say where with --save FILE")
     if case is not None:
         found, problems = _read_cases(case, knowledge)
         if problems.errors:
@@ -439,7 +444,8 @@ def consult(case: str | None, save: Path | None, folder: Path | None) -> int:
             return BAD_CASE
         name = found[0].name
         for finding, scalar in found[0].given.items():
-            start = start.answered(finding, scalar.text)
+            known = not means_unknown(scalar.text)
+            start = start.answered(finding, scalar.text) if known else start.left_unknown(finding)
     _say(
         "Leg cramping: questions from the most urgent to the least, in screens of related ones. Stop whenever you like: "
         "'quit' gives the report on what is known. 'no tests' and 'no examination' skip what nobody has measured. 'help' "
@@ -452,19 +458,29 @@ def consult(case: str | None, save: Path | None, folder: Path | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         interrupted = True
         click.echo("\ninterrupted; what you have answered is kept")
-    if dict(session.state.given) != dict(start.given):  # before anything else can go wrong, such as a report nobody reads
-        path = _save_case(session.state, target, name)
-        click.echo(f"\nanswers saved in {path} (health data: readable by you alone)", err=True)
-        click.echo(f"go on with: crampdx consult {path}", err=True)
+    finally:  # whatever happens: a fault of ours must not cost the answers
+        if session.state.entries() != start.entries():
+            _keep(session.state, target, name)
     if interrupted:
         _say(summary(session.outcome()))
         return INTERRUPTED
     click.echo()
     outcome = _reasoner(knowledge).conclude(session.state.findings)
-    print_outcome(_console(), name, outcome, __version__)
+    print_outcome(_console(), name, outcome, __version__, session.state.warnings)
     click.echo()
     _say(summary(outcome))
     return DONE
+
+
+def _keep(state: Consultation, target: Path, name: str) -> None:
+    """Saves the answers, or prints them where they cannot be saved."""
+    try:
+        path = _save_case(state, target, name)
+    except OSError as fault:
+        click.echo(f"\n{target} cannot be written ({fault.strerror}); your answers:\n\n{_case_text(state, name)}", err=True)
+        return
+    click.echo(f"\nanswers saved in {path} (health data: readable by you alone)", err=True)
+    click.echo(f"go on with: crampdx consult {path}", err=True)
 
 
 class _Session:
@@ -475,6 +491,7 @@ class _Session:
         self.history: list[Consultation] = []
         self.told: set[str] = set()
         self.topic = ""
+        self.panel = ""
 
     def run(self) -> None:
         self._tell_red_flags()
@@ -499,7 +516,8 @@ class _Session:
         if len(screen.findings) == 1:
             return self._ask_one(screen)
         click.echo()
-        _say(screen.title)
+        _say("And of the others?" if screen.title == self.panel else screen.title)
+        self.panel = screen.title
         for number, finding in enumerate(screen.findings, 1):
             _say(finding.ask, mark=f"  {number}  ")
         typed = self._read("Any of these? (numbers, none, ?)", screen)
@@ -509,6 +527,7 @@ class _Session:
 
     def _ask_one(self, screen: Screen) -> Consultation | None:
         from .engine.interview.consultation import entry_hint, with_unit
+        from .engine.knowledge.cases import means_unknown
 
         (finding,) = screen.findings
         click.echo()
@@ -522,15 +541,17 @@ class _Session:
         typed = self._read(hint, screen)
         if not isinstance(typed, str):
             return typed
-        if typed in ("?", "unknown"):
+        if typed == "?" or means_unknown(typed):
             return self.state.left_unknown(finding.name)
         words = {"y": "yes", "n": "no"}.get(typed.lower(), typed)
-        if finding.choices and typed.isdigit() and 1 <= int(typed) <= len(finding.choices):
+        if finding.choices and _is_number(typed, len(finding.choices)):
             words = finding.choices[int(typed) - 1][0]
         words = with_unit(finding, words)
         after = self._taken({finding.name: words})
         if finding.scale is not None and after is not self.state:
             click.echo(f"  taken as {words}")
+            for warning in set(after.warnings) - set(self.state.warnings):
+                _say(f"please check: {warning}", indent=2)
         return after
 
     def _panel_answer(self, screen: Screen, typed: str) -> Consultation | None:
@@ -539,34 +560,28 @@ class _Session:
         if low in ("?", "unknown"):
             return self.state.left_unknown(*names)
         if low in ("none", "n", "no"):
-            return self._taken(dict.fromkeys(names, "no"))
+            return self._none_of(names)
         parts = low.replace(",", " ").split()
-        if not all(p.isdigit() and 1 <= int(p) <= len(names) for p in parts):
+        if not parts or not all(_is_number(p, len(names)) for p in parts):
             _say(
                 f"not understood: type numbers from 1 to {len(names)}, 'none', '?' or 'help'; a medicine goes by its "
                 "generic name",
                 indent=2,
             )
             return self.state
-        chosen = {names[int(p) - 1] for p in parts}
-        rest = [f for f in screen.findings if f.name not in chosen]
-        after = self._taken(dict.fromkeys(sorted(chosen), "yes"))
-        if after is self.state or not rest:
-            return after
-        while True:
-            answer = self._read("And the others: n (none of them) or ? (don't know)", screen)
-            if not isinstance(answer, str):
-                return answer
-            if answer.lower() in ("n", "no", "none"):
-                for finding in rest:
-                    after = self._kept(after, finding.name, "no")
-                return after
-            if answer.lower() in ("?", "unknown"):
-                return after.left_unknown(*(f.name for f in rest))
-            click.echo("  type n or ?")
+        # The rest of the panel is still open, so it comes again as the next screen, by itself.
+        return self._taken({names[int(p) - 1]: "yes" for p in parts})
 
-    def _kept(self, state: Consultation, name: str, words: str) -> Consultation:
-        return state if state.problems_with(name, words).errors else state.answered(name, words)
+    def _none_of(self, names: list[str]) -> Consultation:
+        """The state with a no for each line shown; where a no cannot be, the line stays unknown and that is said."""
+        after = self.state
+        for name in names:
+            if after.problems_with(name, "no").errors:
+                click.echo(f"  cannot be 'no' beside the other answers: {after.knowledge.findings[name].title}")
+                after = after.left_unknown(name)
+            else:
+                after = after.answered(name, "no")
+        return after
 
     def _taken(self, answers: dict[str, str]) -> Consultation:
         """The state with the answers, or the present one after saying what is wrong with them."""
@@ -600,6 +615,7 @@ class _Session:
                 click.echo("  nothing to take back")
                 return self.state
             self.state = self.history.pop()
+            self.told &= {flag.id for flag, _ in self.outcome().red_flags}
             return self.state
         if command in ("no tests", "no examination"):
             after = self.state.without(command.removeprefix("no "))
@@ -649,7 +665,7 @@ class _Session:
     def _report(self) -> None:
         from .engine.report.text import print_outcome
 
-        print_outcome(_console(), "So far", self.outcome(), __version__)
+        print_outcome(_console(), "So far", self.outcome(), __version__, self.state.warnings)
 
     def _tell_red_flags(self) -> None:
         for flag, _ in self.outcome().red_flags:
@@ -661,12 +677,14 @@ class _Session:
                 _say("You can go on answering, or type 'quit' for the report.", indent=3)
 
 
+def _is_number(typed: str, highest: int) -> bool:
+    """Whether this is a plain number from 1 to `highest`."""
+    return typed.isascii() and typed.isdigit() and len(typed) <= 3 and 1 <= int(typed) <= highest
+
+
 def _save_case(state: Consultation, wanted: Path, name: str) -> Path:
     """Writes the answers as a case file that only its owner can read; never over an existing file."""
-    import json
-
-    lines = [f"case: {json.dumps(name, ensure_ascii=False)}", "given:"]
-    lines += [f"  {finding}: {json.dumps(words, ensure_ascii=False)}" for finding, words in sorted(state.given.items())]
+    text = _case_text(state, name)
     number = 1
     while True:
         path = wanted if number == 1 else wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
@@ -676,8 +694,17 @@ def _save_case(state: Consultation, wanted: Path, name: str) -> Path:
             number += 1
             continue
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write("\n".join(lines) + "\n")
+            stream.write(text)
         return path
+
+
+def _case_text(state: Consultation, name: str) -> str:
+    """The answers as a case file; what was asked and is not known is written so, in order not to be asked again."""
+    import json
+
+    lines = [f"case: {json.dumps(name, ensure_ascii=False)}", "given:"]
+    lines += [f"  {finding}: {json.dumps(words, ensure_ascii=False)}" for finding, words in state.entries().items()]
+    return "\n".join(lines) + "\n"
 
 
 # shared --------------------------------------------------------------------------------------------------------------
@@ -724,8 +751,9 @@ def _say(text: str, mark: str = "", indent: int = 0) -> None:
     click.echo(textwrap.fill(text, width, initial_indent=before, subsequent_indent=" " * len(before)))
 
 
-def _read_cases(path: str, knowledge: Knowledge) -> tuple[tuple[Case, ...], Problems]:
-    """The usable cases of a file (`-` is standard input), and what is wrong with the others."""
+def _read_cases(path: str, knowledge: Knowledge, expectations: bool = False) -> tuple[tuple[Case, ...], Problems]:
+    """The usable cases of a file (`-` is standard input), with what they expect where that is wanted, and what is wrong
+    with the others."""
     from .engine.knowledge.cases import read_cases
     from .engine.knowledge.problems import Place, Problems
     from .engine.knowledge.yamltext import decode
@@ -738,7 +766,7 @@ def _read_cases(path: str, knowledge: Knowledge) -> tuple[tuple[Case, ...], Prob
         problems.add(Place(name, 1, 1), "unreadable", f"cannot be read: {fault.strerror}")
         return (), problems
     text = decode(data, name, problems)
-    return (read_cases(text, name, knowledge, problems) if text is not None else ()), problems
+    return (read_cases(text, name, knowledge, problems, expectations) if text is not None else ()), problems
 
 
 def _read(path: str) -> bytes:
@@ -771,6 +799,11 @@ def _case_files(inputs: tuple[str, ...]) -> list[Path]:
 @contextlib.contextmanager
 def _written_whole(path: Path) -> Iterator[Any]:
     """A stream that becomes the file only when all is written; the file is readable by its owner alone."""
+    path = path.resolve()  # what a link points to is replaced, not the link
+    if path.exists() and not path.is_file():
+        with path.open("w", encoding="utf-8") as stream:  # a pipe or a device cannot be replaced
+            yield stream
+        return
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:

@@ -10,7 +10,7 @@ from crampdx.engine.inference.reasoner import Reasoner
 from crampdx.engine.knowledge.cases import Case, read_cases
 from crampdx.engine.knowledge.loader import BUILT_IN, load
 from crampdx.engine.knowledge.model import Knowledge
-from crampdx.engine.knowledge.problems import InvalidCase, Problems
+from crampdx.engine.knowledge.problems import InvalidInput, Problems
 
 ROOT = Path(__file__).resolve().parents[1]
 CASES = ROOT / "tests" / "cases"
@@ -32,7 +32,7 @@ def cases_of(name: str) -> tuple[Case, ...]:
     problems = Problems()
     cases = read_cases((CASES / name).read_text(encoding="utf-8"), name, built_in(), problems)
     if problems.errors:
-        raise InvalidCase(problems)
+        raise InvalidInput(problems)
     return cases
 
 

@@ -376,3 +376,60 @@ def test_d_dimer_units_differ_by_two(tmp_path: Path) -> None:
             f"case: {unit}\nfrom: evidence\ngiven:\n  age: 40 years\n  d_dimer: 300 ng/mL {unit}\n{expect}", "utf-8"
         )
         assert crampdx("test", str(file)).exit_code == 0
+
+
+def test_show_compiled_is_whole() -> None:
+    """Nested alternatives and what withholds an advice are shown with what waits for them."""
+    rule = crampdx("show", "dvt-after-immobility", "--compiled").output
+    waited_for = set(re.findall(r"Known\(name='(any\([^']*)', value='yes'\),", rule))
+    assert waited_for
+    for name in waited_for:
+        assert f"self.declare(Known(name='{name}', value='yes'))" in rule
+    assert "Evidence(id='dvt-after-immobility')" in rule
+    advice = crampdx("show", "oral-rehydration-for-proven-loss", "--compiled").output
+    assert "Said(id='oral-rehydration-for-proven-loss [unless]')" in advice
+    assert "needs of medication_side_effect" in crampdx("show", "medication_side_effect", "--compiled").output
+
+
+def test_expectations_do_not_stand_in_the_way_of_a_patient(tmp_path: Path) -> None:
+    """`diagnose` reads what is given and leaves alone what is expected; `test` does not."""
+    file = tmp_path / "old.yaml"
+    file.write_text("case: X\nfrom: evidence\ngiven:\n  age: 50 years\nexpect:\n  renamed-rule: fires\n", "utf-8")
+    assert crampdx("diagnose", str(file)).exit_code == 0
+    assert crampdx("test", str(file)).exit_code == 4
+    file.write_text("case: X\ngiven:\n  age: 50 years\ndiagnosis: deep_vein_trombosis\n", "utf-8")
+    assert "no diagnosis is called 'deep_vein_trombosis'" in crampdx("test", str(file), "--summary").output
+
+
+def test_every_flag_and_advice_names_its_source(knowledge: Knowledge, tmp_path: Path) -> None:
+    """In the JSON and in the text, not only rules."""
+    file = tmp_path / "case.yaml"
+    file.write_text("case: X\ngiven:\n  saddle_numbness: yes\n  vomiting: yes\n", "utf-8")
+    (case,) = json.loads(crampdx("diagnose", "--format", "json", str(file)).output)["cases"]
+    for kind in ("red_flags", "notes", "advice"):
+        assert case[kind]
+        for entry in case[kind]:
+            assert set(entry["source"]) <= {*knowledge.sources, "expert", "unverified"}
+    text = crampdx("diagnose", str(file)).output
+    flag = knowledge.red_flags[case["red_flags"][0]["id"]]
+    assert f"[{', '.join(flag.source)}]" in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("value", "low"),
+    [
+        ("3.44 mmol/L", "yes"),  # 3.4
+        ("3.45 mmol/L", "no"),  # 3.5, half away from zero, which is not below 3.5
+        ("3.45 mEq/L", "no"),
+        ("'> 3.45 mmol/L'", "no"),  # rounded to 3.5, and not open any more: 3.5 or above
+        ("'< 3.6 mmol/L'", "unknown"),
+        ("'< 3.5 mmol/L'", "yes"),
+        ("3.4 mmol/L (3.3 to 5.0)", "no"),  # this laboratory's own interval
+    ],
+)
+def test_values_are_rounded_before_they_are_compared(tmp_path: Path, value: str, low: str) -> None:
+    """To the precision of the vocabulary, after conversion, so that every reader agrees at a threshold."""
+    file = tmp_path / "case.yaml"
+    file.write_text(f"case: X\nfrom: evidence\ngiven:\n  serum_potassium: {value}\nexpect:\n  hypokalaemia: {low}\n", "utf-8")
+    done = crampdx("test", str(file))
+    assert done.exit_code == 0, done.output

@@ -142,7 +142,8 @@ def test_an_interrupted_session_keeps_its_answers(tmp_path: Path) -> None:
     child = pexpect.spawn(RUN[0], RUN[1:], cwd=str(tmp_path), encoding="utf-8", timeout=60, dimensions=(40, 80))
     child.expect("Any of these")
     child.sendline("1")
-    child.expect("And the others")
+    child.expect("And of the others")
+    child.expect("Any of these")
     child.sendline("n")
     child.expect("Are both legs affected")
     child.sendintr()
@@ -151,3 +152,42 @@ def test_an_interrupted_session_keeps_its_answers(tmp_path: Path) -> None:
     child.close()
     assert child.exitstatus == 130
     assert re.search(r'leg_cramps: "yes"', (tmp_path / "consultation.yaml").read_text(encoding="utf-8"))
+
+
+def test_what_was_chosen_counts_whatever_is_typed_next(tmp_path: Path) -> None:
+    """Chosen numbers are answers at once: leaving, a slip of Enter or the end of the input does not lose them."""
+    for number, rest in enumerate(("quit\n", "\nquit\n", "why\nquit\n", "no tests\nquit\n", "")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        done = session("?\n?\n?\n1 5\n" + rest, folder)
+        assert "!! RED FLAG, EMERGENCY" in done.stdout
+        assert "In short: EMERGENCY" in done.stdout
+        text = (folder / "consultation.yaml").read_text(encoding="utf-8")
+        assert 'pain_disproportionate: "yes"' in text
+        assert 'new_foot_numbness: "yes"' in text
+        assert '"no"' not in text
+
+
+def test_odd_input_is_no_answer_and_no_crash(tmp_path: Path) -> None:
+    """Superscript digits, huge numbers, commas: asked again, nothing lost."""
+    done = session("\u00b2\n" + "9" * 5000 + "\n,\n1\nquit\n", tmp_path)
+    assert done.returncode == 0
+    assert done.stdout.count("not understood") == 3
+    assert 'leg_cramps: "yes"' in (tmp_path / "consultation.yaml").read_text(encoding="utf-8")
+
+
+def test_unusual_values_are_said_and_unknown_ones_remembered(tmp_path: Path) -> None:
+    """A value outside the usual is accepted with a word; what is not known is not asked again in the next session."""
+    (tmp_path / "p.yaml").write_text("case: P\ngiven:\n  heart_rate: 210 beats/min\n", encoding="utf-8")
+    done = session("?\nquit\n", tmp_path, "p.yaml")
+    assert "outside the usual" in " ".join(done.stdout.split())
+    again = session("quit\n", tmp_path, "consultation.yaml")
+    assert "painful cramps in your legs" not in again.stdout
+
+
+def test_where_answers_cannot_be_saved_it_says_so_first(tmp_path: Path) -> None:
+    """Before the first question, not after the last."""
+    done = session("1\nquit\n", tmp_path, "--save", str(tmp_path / "nowhere" / "x.yaml"))
+    assert done.returncode == 2
+    assert "cannot be saved" in done.stderr
+    assert "cramps" not in done.stdout

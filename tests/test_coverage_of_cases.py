@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from at_hand import all_cases, built_in, cases_of
-
 from crampdx.engine.inference.outcome import outcome
 from crampdx.engine.inference.reference import infer
 from crampdx.engine.knowledge.model import LEVELS
+
+from at_hand import all_cases, built_in, cases_of
 
 
 def test_every_rule_flag_note_and_advice_fires_in_some_case() -> None:

@@ -6,10 +6,11 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from small_worlds import dumped, small_knowledge
 
 from crampdx.engine.inference.weighing import Standing, counting, highest, weigh
 from crampdx.engine.knowledge.model import Knowledge
+
+from small_worlds import dumped, small_knowledge
 
 RULES = {
     "sure": ("establishes", ""),

@@ -81,7 +81,7 @@ class Tally:
 class Fire:
     """Right-hand side: a rule, red flag, note, scope notice or advice fires."""
 
-    kind: str  # Evidence, RedFlag, Note, Scope, Advice, Unless (what withholds an advice)
+    kind: str  # Evidence, RedFlag, Said (a note, scope notice or advice), Unless (what withholds an advice)
     id: str
 
 
@@ -132,7 +132,7 @@ def _body(action: Action) -> str:
     if isinstance(action, Tally):
         return f"self.tally({action.score!r}, item={action.item}, holds={action.holds})"
     if isinstance(action, Fire):
-        return f"self.declare({action.kind}(id={action.id!r}))"
+        return f"self.declare({'Said' if action.kind == 'Unless' else action.kind}(id={action.id!r}))"
     if isinstance(action, Close):
         return f"self.declare(Closed(id={action.id!r}))"
     return f"self.conclude({action.diagnosis!r})"
@@ -155,6 +155,25 @@ def compile_knowledge(knowledge: Knowledge) -> tuple[Production, ...]:
     return _Compiler(knowledge).run()
 
 
+def productions_for(knowledge: Knowledge, id: str) -> tuple[Production, ...]:
+    """The productions that an id becomes, with the auxiliary ones that their patterns wait for; concepts are left to the id
+    that they have themselves."""
+    everything = compile_knowledge(knowledge)
+    own = {id, needs_name(id), likely_needs_name(id), f"{id} [unless]"}
+    wanted = {p.name: p for p in everything if p.owner in own}
+    frontier = list(wanted.values())
+    while frontier:
+        waits_for = {(p.name, p.literal) for p in frontier.pop().patterns if p.fact == "Known"}
+        for production in everything:
+            made = production.action
+            if not isinstance(made, (Declare, Vote)) or (made.name, made.value) not in waits_for:
+                continue
+            if made.name not in knowledge.concepts and production.name not in wanted:
+                wanted[production.name] = production
+                frontier.append(production)
+    return tuple(p for p in everything if p.name in wanted)
+
+
 class _Compiler:
     def __init__(self, knowledge: Knowledge) -> None:
         self.knowledge = knowledge
@@ -170,10 +189,10 @@ class _Compiler:
         for rule in knowledge.rules.values():
             self._fire("Evidence", rule.id, rule.when, _WEIGH)
             self._add(f"{rule.id} [closed]", rule.id, self._patterns(rule.when, False), Close(rule.id), _CLOSE)
-        for kind, things in (("Note", knowledge.notes), ("Scope", knowledge.scope), ("Advice", knowledge.advice)):
-            for thing in things.values():
-                self._fire(kind, thing.id, thing.when, _SAY)
+        for note in (*knowledge.notes.values(), *knowledge.scope.values()):
+            self._fire("Said", note.id, note.when, _SAY)
         for advice in knowledge.advice.values():
+            self._fire("Said", advice.id, advice.when, _SAY)
             if advice.unless is not None:
                 self._fire("Unless", advice.unless_id, advice.unless, _SAY)
         for diagnosis in knowledge.diagnoses.values():

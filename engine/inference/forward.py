@@ -56,7 +56,7 @@ class Candidate(experta.Fact):
 
 
 class Evidence(experta.Fact):
-    """A rule fired: `id`, `diagnosis`, `strength`."""
+    """A rule fired: `id`."""
 
 
 class Closed(experta.Fact):
@@ -64,7 +64,7 @@ class Closed(experta.Fact):
 
 
 class RedFlag(experta.Fact):
-    """A red flag fired: `id`, `urgency`."""
+    """A red flag fired: `id`."""
 
 
 class Said(experta.Fact):
@@ -189,13 +189,13 @@ def _right_hand_side(production: Production, knowledge: Knowledge) -> Callable[[
             engine.tally(tally.score, tally.item, tally.holds)
 
     elif isinstance(action, Fire):
-        fact = _fired(action, knowledge)
+        fact, fired = _FIRED[action.kind], action.id
         told = action.kind != "Unless"
 
         def act(engine: ConsultationEngine) -> None:
             if told:
                 engine.firings[owner] = None
-            engine.declare(fact())
+            engine.declare(fact(id=fired))
 
     elif isinstance(action, Close):
         closed = action
@@ -214,14 +214,7 @@ def _right_hand_side(production: Production, knowledge: Knowledge) -> Callable[[
     return act
 
 
-def _fired(action: Fire, knowledge: Knowledge) -> Callable[[], Any]:
-    if action.kind == "Evidence":
-        rule = knowledge.rules[action.id]
-        return lambda: Evidence(id=rule.id, diagnosis=rule.diagnosis, strength=rule.then)
-    if action.kind == "RedFlag":
-        flag = knowledge.red_flags[action.id]
-        return lambda: RedFlag(id=flag.id, urgency=flag.urgency)
-    return lambda: Said(id=action.id)
+_FIRED = {"Evidence": Evidence, "RedFlag": RedFlag, "Said": Said, "Unless": Said}
 
 
 def build_engine(knowledge: Knowledge) -> ConsultationEngine:

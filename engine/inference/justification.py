@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..knowledge.conditions import leaf_in_words
 from ..knowledge.model import All, AnyOf, AtLeast, Condition, Not, leaves
 from ..knowledge.quantities import in_words, plain
 from ..knowledge.truth import Valuation
@@ -100,21 +99,8 @@ def through(reasons: tuple[Reason, ...]) -> Iterator[Reason]:
         stack.extend(reversed(reason.reasons))
 
 
-def unmet(condition: Condition, valuation: Valuation) -> tuple[str, ...]:
-    """The leaves that keep a condition from being yes, in the author's words: not yet known, or known otherwise."""
-    if valuation.of(condition) is True:
-        return ()
-    if isinstance(condition, Not) and not isinstance(condition.child, (All, AnyOf, AtLeast, Not)):
-        return (f"not {leaf_in_words(condition.child)}",)
-    if isinstance(condition, Not):
-        return unmet(condition.child, valuation)
-    if isinstance(condition, (All, AnyOf, AtLeast)):
-        return tuple(dict.fromkeys(w for child in condition.children for w in unmet(child, valuation)))
-    return (leaf_in_words(condition),)
-
-
 def _yes_no(truth: bool) -> str:
     return "yes" if truth else "no"
 
 
-__all__ = ["Reason", "findings_of", "reasons_for", "through", "unmet", "value_in_words"]
+__all__ = ["Reason", "findings_of", "reasons_for", "through", "value_in_words"]

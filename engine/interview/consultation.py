@@ -39,9 +39,20 @@ class Consultation:
     @property
     def findings(self) -> Findings:
         """The answers as the engine takes them."""
-        problems = Problems()
+        return self._read()[0]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is unusual about the answers, in words."""
+        return self._read()[1]
+
+    def entries(self) -> dict[str, str]:
+        """Every question put so far with its answer, `unknown` among them, by name."""
+        return dict(sorted({**dict.fromkeys(self.passed, "unknown"), **self.given}.items()))
+
+    def _read(self) -> tuple[Findings, tuple[str, ...]]:
         scalars = {name: Scalar(text, TYPED) for name, text in self.given.items()}
-        return read_findings(scalars, self.knowledge, problems, TYPED)[0]
+        return read_findings(scalars, self.knowledge, Problems(), TYPED)
 
     def answered(self, name: str, words: str) -> Consultation:
         """With one more answer, or another one in its place."""
@@ -105,6 +116,8 @@ def served_by(knowledge: Knowledge, name: str) -> tuple[str, ...]:
         for used in names_in(condition):
             users.setdefault(used, set()).add(owner)
     for finding in knowledge.findings.values():
+        for used in names_in(finding.ask_when) if finding.ask_when is not None and finding.when_closed_no else ():
+            users.setdefault(used, set()).add(finding.name)
         if finding.scale is not None and finding.scale.derived is not None:
             for used in finding.scale.derived.inputs:
                 users.setdefault(used, set()).add(finding.name)

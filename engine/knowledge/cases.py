@@ -67,8 +67,11 @@ class Case:
     warnings: tuple[str, ...] = ()
 
 
-def read_cases(text: str, file: str, knowledge: Knowledge, problems: Problems) -> tuple[Case, ...]:
-    """The cases of a file that can be used; what is wrong with the others stands in `problems`."""
+def read_cases(
+    text: str, file: str, knowledge: Knowledge, problems: Problems, expectations: bool = True
+) -> tuple[Case, ...]:
+    """The cases of a file that can be used, with what they expect unless that is to be left alone; what is wrong with the
+    others stands in `problems`."""
     node = yamltext.read_yaml(text, file, problems)
     if node is None:
         return ()
@@ -79,7 +82,7 @@ def read_cases(text: str, file: str, knowledge: Knowledge, problems: Problems) -
     taken_over = 0
     for number, item in enumerate(items, 1):
         before = len(problems.found)
-        case = _case(item, number, knowledge, problems, earlier, broken)
+        case = _case(item, number, knowledge, problems, earlier, broken, expectations)
         if case is None:
             continue
         taken_over += len(case.given) if case.same_as else 0
@@ -106,6 +109,7 @@ def _case(
     problems: Problems,
     earlier: Mapping[str, Case],
     broken: set[str],
+    expectations: bool,
 ) -> Case | None:
     fields = Fields(node, "a case", CASE_KEYS, problems)
     if not fields.nodes:
@@ -136,8 +140,11 @@ def _case(
         )
     if "given" not in fields and not same_as:
         fields.need("given")
-    given.update(_given(fields.node("given"), knowledge, problems))
+    renamed: list[str] = []
+    given.update(_given(fields.node("given"), knowledge, problems, renamed))
     findings, warnings = read_findings(given, knowledge, problems, fields.place)
+    if expectations:
+        _check_answers(fields, knowledge)
     return Case(
         name=name,
         findings=findings,
@@ -150,13 +157,24 @@ def _case(
         diagnosis=fields.text("diagnosis"),
         alternatives=fields.texts("alternatives"),
         judged_urgency=fields.word("judged_urgency", URGENCIES),
-        expected=_expected(fields.node("expect"), knowledge, problems),
-        warnings=warnings,
+        expected=_expected(fields.node("expect"), knowledge, problems) if expectations else (),
+        warnings=(*warnings, *renamed),
     )
 
 
-def _given(node: yamltext.Node | None, knowledge: Knowledge, problems: Problems) -> dict[str, yamltext.Scalar]:
-    """Raw values by the finding's present name."""
+def _check_answers(fields: Fields, knowledge: Knowledge) -> None:
+    """An answer may lie beyond the knowledge base, but a misspelt one would leave the accuracy tables in silence."""
+    for scalar in (*fields.scalars("diagnosis"), *fields.scalars("alternatives")):
+        if scalar.text not in knowledge.diagnoses:
+            near = fields.problems.did_you_mean(scalar.text, knowledge.diagnoses)
+            if near:
+                fields.problems.add(scalar.place, "unknown-diagnosis", f"no diagnosis is called {shown(scalar.text)}", near)
+
+
+def _given(
+    node: yamltext.Node | None, knowledge: Knowledge, problems: Problems, renamed: list[str]
+) -> dict[str, yamltext.Scalar]:
+    """Raw values by the finding's present name; adds a notice for each former name."""
     given: dict[str, yamltext.Scalar] = {}
     if node is None:
         return given
@@ -169,6 +187,7 @@ def _given(node: yamltext.Node | None, knowledge: Knowledge, problems: Problems)
         name = knowledge.renamed.get(key.text, key.text)
         if name != key.text:
             problems.add(key.place, "renamed", f"'{key.text}' is now called '{name}'", "still accepted", severity=WARNING)
+            renamed.append(f"'{key.text}' is now called '{name}'")
         if name not in knowledge.findings:
             problems.add(key.place, "unknown-finding", *_unknown_finding(key.text, knowledge, problems))
         elif not isinstance(value, yamltext.Scalar):
@@ -224,10 +243,15 @@ def read_findings(
     return findings, tuple(sorted(warnings))
 
 
+def means_unknown(text: str) -> bool:
+    """Whether this says that the answer is not known."""
+    return " ".join(text.split()).lower() in _UNKNOWN
+
+
 def read_answer(finding: Finding, text: str, place: Place, problems: Problems, warnings: list[str]) -> Answer | None:
     """What `text` says of the finding; None for unknown, and after reporting a fault."""
     words = " ".join(text.split())
-    if words.lower() in _UNKNOWN:
+    if means_unknown(words):
         return None
     if not words:
         problems.add(place, "no-value", f"'{finding.name}' has no value", "write 'unknown', or leave the line out")

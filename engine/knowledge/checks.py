@@ -42,7 +42,7 @@ def check_cycles(knowledge: Knowledge, problems: Problems) -> None:
         **{n: c.place for n, c in knowledge.concepts.items()},
         **{n: s.place for n, s in knowledge.scores.items()},
     }
-    done: set[str] = set()
+    done: dict[str, int] = {}  # with how many steps of inference it is away from the answers
     for start in sorted(needs):
         if start in done:
             continue
@@ -51,14 +51,18 @@ def check_cycles(knowledge: Knowledge, problems: Problems) -> None:
         while path:
             following = next(iterators[-1], None)
             if following is None:
-                done.add(path.popitem()[0])
+                name = path.popitem()[0]
                 iterators.pop()
+                done[name] = 1 + max((done.get(n, 0) for n in needs.get(name, ())), default=0)
+                if done[name] == LONGEST_CHAIN + 1:
+                    said = f"'{name}' rests on a chain of more than {LONGEST_CHAIN} concepts"
+                    problems.add(places[name], "too-long-chain", said, "nobody could follow its explanation")
             elif following in path:
                 names = list(path)
                 ring = names[names.index(following) :]
                 ring = [*(ring if len(ring) <= 12 else [*ring[:10], "...", ring[-1]]), following]
                 problems.add(places[following], "depends-on-itself", f"'{following}' depends on itself", " -> ".join(ring))
-                done.add(following)
+                done[following] = 0
             elif following not in done:
                 path[following] = None
                 iterators.append(iter(needs.get(following, ())))
@@ -96,17 +100,25 @@ def check_document(knowledge: Knowledge, problems: Problems) -> None:
 
 
 def check_recorded_only(knowledge: Knowledge, problems: Problems) -> None:
-    """No rule rests on a finding that is only recorded."""
+    """Nothing that is reasoned about rests on a finding that is only recorded: no rule, no gate, no derived quantity."""
+    rests: list[tuple[str, str, Place]] = []
     for owner, condition, place in conditions_of(knowledge):
-        for leaf in leaves(condition):
-            finding = knowledge.findings.get(leaf.name)
-            if finding is not None and finding.recorded_only:
-                problems.add(
-                    leaf.place if leaf.place.line else place,
-                    "recorded-only",
-                    f"'{owner}' rests on '{leaf.name}', which is only recorded",
-                    "move it out of facts/recorded.yaml",
-                )
+        rests += [(owner, leaf.name, leaf.place if leaf.place.line else place) for leaf in leaves(condition)]
+    for finding in knowledge.findings.values():
+        if finding.recorded_only:
+            continue
+        if finding.ask_when is not None:
+            rests += [(finding.name, leaf.name, leaf.place) for leaf in leaves(finding.ask_when)]
+        if finding.scale is not None and finding.scale.derived is not None:
+            rests += [(finding.name, name, finding.place) for name in finding.scale.derived.inputs]
+    for owner, name, place in rests:
+        if name in knowledge.findings and knowledge.findings[name].recorded_only:
+            problems.add(
+                place,
+                "recorded-only",
+                f"'{owner}' rests on '{name}', which is only recorded",
+                "move it out of facts/recorded.yaml",
+            )
 
 
 def check_used(knowledge: Knowledge, problems: Problems) -> None:
@@ -223,6 +235,9 @@ def check_claims(knowledge: Knowledge, problems: Problems) -> None:
                 "weaken it, or add 'expert' to its 'source'",
                 severity="warning",
             )
+
+
+LONGEST_CHAIN = 100  # concepts resting on concepts
 
 
 FOR_FAULTS: tuple[Check, ...] = (check_cycles, check_document, check_recorded_only, check_references)

@@ -272,20 +272,3 @@ def in_one_line(condition: Condition) -> str:
     if isinstance(condition, AtLeast):
         return f"at least {condition.count} of(" + "; ".join(map(in_one_line, condition.children)) + ")"
     return leaf_in_words(condition)
-
-
-def as_written(condition: Condition, indent: int = 0) -> list[str]:
-    """The condition as an author writes it in YAML, line by line."""
-    pad = " " * indent
-    if isinstance(condition, Not) and not isinstance(condition.child, (All, AnyOf, AtLeast, Not)):
-        return [f"{pad}not {leaf_in_words(condition.child)}"]
-    if isinstance(condition, Not):
-        return [f"{pad}not:", *as_written(condition.child, indent + 2)]
-    if isinstance(condition, (All, AnyOf, AtLeast)):
-        word = {All: "all", AnyOf: "any"}.get(type(condition)) or f"at least {condition.count} of"  # type: ignore[union-attr]
-        lines = [f"{pad}{word}:"]
-        for child in condition.children:
-            first, *rest = as_written(child, indent + 4)
-            lines += [f"{pad}  - {first.lstrip()}", *rest]
-        return lines
-    return [pad + leaf_in_words(condition)]

@@ -52,6 +52,7 @@ _STYLES = {
     KEBAB: ("kebab-case", "lower-case words, no units"),
     ROW: ("the id of a row", "such as D6-S01, IC09 or RF04"),
 }
+STRENGTH = re.compile(r"^[PSMWXN]-?( to [PSMWXN]-?)*\Z")
 WORDS_FOR_SOURCE = ("expert", "unverified")
 _RESERVED = (*WORDS_FOR_SOURCE, "because", "constant", "leading", "none", "not", "urgency")  # they mean something already
 CHECKED = ("verified", "secondary", "unverified")
@@ -519,11 +520,19 @@ def _source(key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Name
 def _row(key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Names) -> None:
     fields = Fields(node, f"row {shown(key.text)}", ("finding", "strength", "refs", "not_coded"), draft.problems)
     fields.need("finding")
+    strength = fields.text("strength")
+    if strength and not STRENGTH.match(strength):
+        draft.problems.add(
+            fields.nodes["strength"].place,
+            "unknown-word",
+            f"'strength' cannot be {shown(strength)}",
+            "P, S, M, W, X or N, with '-' for against; a range is 'W to M'",
+        )
     if draft.claim(key.text, key.place, ROW):
         draft.register[key.text] = EvidenceRow(
             id=key.text,
             finding=fields.text("finding"),
-            strength=fields.text("strength"),
+            strength=strength,
             refs=fields.texts("refs"),
             not_coded=fields.text("not_coded"),
             place=key.place,
@@ -637,13 +646,20 @@ def _diagnosis(path: PurePosixPath, node: yamltext.Node, draft: Draft, names: Na
     fields = Fields(node, f"diagnosis {shown(path.stem)}", _DIAGNOSIS_KEYS, problems)
     fields.need("title", "summary", "rules")
     claimed = draft.claim(path.stem, Place(node.place.file, 1, 1), SNAKE)
-    urgency = []
+    urgency: list[tuple[str, str]] = []
     urgency_node = fields.node("urgency")
     if urgency_node is not None:
         inner = Fields(urgency_node, "'urgency'", ("possible", "likely", "established"), problems)
         for level in ("possible", "likely", "established"):
             if level in inner:
-                urgency.append((level, inner.word(level, URGENCIES, "emergency")))
+                word = inner.word(level, URGENCIES, "emergency")
+                if urgency and URGENCIES.index(word) < URGENCIES.index(urgency[-1][1]):
+                    problems.add(
+                        inner.nodes[level].place,
+                        "falling-urgency",
+                        f"'{level}' is less urgent than '{urgency[-1][0]}': more evidence for a diagnosis would lower it",
+                    )
+                urgency.append((level, word))
     diagnosis = Diagnosis(
         id=path.stem,
         tier=path.parts[1],

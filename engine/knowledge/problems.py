@@ -90,10 +90,6 @@ class InvalidKnowledge(InvalidInput):
     """The knowledge base cannot be used."""
 
 
-class InvalidCase(InvalidInput):
-    """A case file cannot be used."""
-
-
 def render(problem: Problem, texts: Mapping[str, tuple[str, ...]]) -> str:
     """The headline, the source line with a caret under its column, and the help."""
     lines = [problem.headline()]

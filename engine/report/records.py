@@ -29,11 +29,19 @@ def record(name: str, outcome: Outcome, warnings: tuple[str, ...] = ()) -> dict[
                 "urgency": flag.urgency,
                 "action": flag.action,
                 "because": _because(reasons),
+                "source": list(flag.source),
             }
             for flag, reasons in outcome.red_flags
         ],
         "notes": [
-            {"id": n.id, "title": n.title, "about": n.about, "text": n.text, "because": _because(reasons)}
+            {
+                "id": n.id,
+                "title": n.title,
+                "about": n.about,
+                "text": n.text,
+                "because": _because(reasons),
+                "source": list(n.source),
+            }
             for n, reasons in outcome.notes
         ],
         "advice": [
@@ -43,10 +51,11 @@ def record(name: str, outcome: Outcome, warnings: tuple[str, ...] = ()) -> dict[
                 "given": given,
                 "text": advice.text if given else "",
                 "withheld": "" if given else advice.withheld,
+                "source": list(advice.source),
             }
             for advice, given in outcome.advice
         ],
-        "scope": [{"id": n.id, "title": n.title, "text": n.text} for n in outcome.scope],
+        "scope": [{"id": n.id, "title": n.title, "text": n.text, "source": list(n.source)} for n in outcome.scope],
         "leading": outcome.leading or None,
         "differential": [_line(outcome, line) for line in outcome.lines],
         "firings": list(outcome.inference.firings),

@@ -10,7 +10,7 @@ from rich.text import Text
 from ..inference.justification import findings_of, through
 from ..inference.outcome import Evidence, Line, Outcome
 from ..inference.weighing import Conclusion
-from ..knowledge.model import AT_LEAST_POSSIBLE, DO_NOT_MISS, LEVELS, Finding, Knowledge, Rule
+from ..knowledge.model import AT_LEAST_POSSIBLE, DO_NOT_MISS, LEVELS, Finding, Knowledge, Rule, Sourced
 
 DISCLAIMER = "Decision support for health professionals and for learning; not a medical device."
 _STYLES = {"emergency": "bold red", "same day": "bold magenta", "soon": "yellow", "routine": "green"}
@@ -32,7 +32,7 @@ def print_outcome(console: Console, name: str, outcome: Outcome, version: str, w
         for flag, reasons in outcome.red_flags:
             _entry(console, "!!", f"{flag.urgency.upper()}: {flag.title}", _STYLES[flag.urgency])
             _entry(console, "", f"Do: {flag.action}", indent=5)
-            _entry(console, "", f"Because: {_findings(reasons, knowledge)}", indent=5)
+            _entry(console, "", f"Because: {_findings(reasons, knowledge)} {_cited(flag.source)}", indent=5)
     supported = [x.conclusion for x in outcome.lines if x.conclusion.level in AT_LEAST_POSSIBLE]
     if len(supported) > 1:
         _heading(console, "In rank order")
@@ -49,11 +49,12 @@ def print_outcome(console: Console, name: str, outcome: Outcome, version: str, w
         _heading(console, "Also consider (not diagnoses of this list)")
         for note, reasons in outcome.notes:
             _entry(console, "*", f"{note.title.rstrip('.')}. {note.text}")
-            _entry(console, "", f"Because: {_findings(reasons, knowledge)}", indent=5)
+            _entry(console, "", f"Because: {_findings(reasons, knowledge)} {_cited(note.source)}", indent=5)
     if outcome.advice:
         _heading(console, "Advice")
         for advice, given in sorted(outcome.advice, key=lambda entry: not entry[1]):
-            _entry(console, "*", advice.text if given else f"Withheld ({advice.id}): {advice.withheld}")
+            text = f"{advice.text} {_cited(advice.source)}" if given else f"Withheld ({advice.id}): {advice.withheld}"
+            _entry(console, "*", text)
     steps = [
         (knowledge.diagnoses[x.conclusion.diagnosis].title, step)
         for x in outcome.lines
@@ -153,8 +154,12 @@ def _print_evidence(console: Console, evidence: Evidence, knowledge: Knowledge) 
     steps = [f"{r.name.replace('_', ' ')} {'' if r.value == 'yes' else r.value}".strip() for r in through(evidence.reasons)]
     by_way_of = f" via {', '.join(steps)}" if steps else ""
     scope = f" Scope: {rule.scope.rstrip('.')}." if rule.scope else ""
-    text = f"{rule.title.rstrip('.')}: {because}{by_way_of}.{scope} [{', '.join(rule.source)}]"
+    text = f"{rule.title.rstrip('.')}: {because}{by_way_of}.{scope} {_cited(rule.source)}"
     _entry(console, _mark(rule, evidence.counted), text, indent=3, width=5)
+
+
+def _cited(source: tuple[str, ...]) -> str:
+    return f"[{', '.join(source)}]"
 
 
 def _mark(rule: Rule, counted: int) -> str:
@@ -175,10 +180,11 @@ def _findings(reasons: object, knowledge: Knowledge) -> str:
 
 
 def _print_sources(console: Console, outcome: Outcome) -> None:
-    cited = sorted(
-        {s for line in outcome.lines for e in line.evidence for s in e.rule.source if s in outcome.knowledge.sources}
-        | {s for flag, _ in outcome.red_flags for s in flag.source if s in outcome.knowledge.sources}
-    )
+    things: list[Sourced] = [e.rule for line in outcome.lines for e in line.evidence]
+    things += [flag for flag, _ in outcome.red_flags]
+    things += [note for note, _ in outcome.notes]
+    things += [advice for advice, given in outcome.advice if given]
+    cited = sorted({s for thing in things for s in thing.source if s in outcome.knowledge.sources})
     if not cited:
         return
     _heading(console, "Sources")
