@@ -430,6 +430,8 @@ def test_every_flag_and_advice_names_its_source(knowledge: Knowledge, tmp_path: 
 def test_values_are_rounded_before_they_are_compared(tmp_path: Path, value: str, low: str) -> None:
     """To the precision of the vocabulary, after conversion, so that every reader agrees at a threshold."""
     file = tmp_path / "case.yaml"
-    file.write_text(f"case: X\nfrom: evidence\ngiven:\n  serum_potassium: {value}\nexpect:\n  hypokalaemia: {low}\n", "utf-8")
+    file.write_text(
+        f"case: X\nfrom: evidence\ngiven:\n  serum_potassium: {value}\nexpect:\n  hypokalaemia: {low}\n", "utf-8"
+    )
     done = crampdx("test", str(file))
     assert done.exit_code == 0, done.output

@@ -1,4 +1,4 @@
-"""The published patients, whom nobody here wrote: the floors that the issue of accuracy is held to."""
+"""The published patients, whom nobody here wrote: the floors that accuracy is held to."""
 
 from __future__ import annotations
 
