@@ -112,21 +112,12 @@ def read_leaf(text: str, place: Place, names: Names, problems: Problems) -> Cond
         child = read_leaf(words[4:], Place(place.file, place.line, place.column + 4), names, problems)
         return None if child is None else Not(child)
     if found := _TIMES.match(words):
-        name = _known(found["name"], place, names, problems)
-        if name is None or (finding := _quantity(name, place, names, problems)) is None:
-            return None
-        if finding.scale is None or finding.scale.reference is None:
-            problems.add(place, "no-reference", f"'{name}' has no reference interval", "give it one in facts/")
-            return None
-        return TimesUpperLimit(name, _operator(found["operator"]), Decimal(found["factor"]), place)
+        name = _with_reference(found["name"], place, names, problems)
+        factor = Decimal(found["factor"])
+        return None if name is None else TimesUpperLimit(name, _operator(found["operator"]), factor, place)
     if found := _RANGE.match(words):
-        name = _known(found["name"], place, names, problems)
-        if name is None or (finding := _quantity(name, place, names, problems)) is None:
-            return None
-        if finding.scale is None or finding.scale.reference is None:
-            problems.add(place, "no-reference", f"'{name}' has no reference interval", "give it one in facts/")
-            return None
-        return OutOfRange(name, found["side"], place)
+        name = _with_reference(found["name"], place, names, problems)
+        return None if name is None else OutOfRange(name, found["side"], place)
     if found := _ONE_OF.match(words):
         return _choice(found["name"], [v.strip() for v in found["values"].split(",")], place, names, problems)
     if found := _IS.match(words):
@@ -182,6 +173,18 @@ def _quantity(name: str, place: Place, names: Names, problems: Problems) -> Find
         problems.add(place, "wrong-kind", f"'{name}' is a {_kind(name, names)}, not a quantity")
         return None
     return finding
+
+
+def _with_reference(raw: str, place: Place, names: Names, problems: Problems) -> str | None:
+    """The name of a quantity that has a reference interval; None after reporting that it is none."""
+    name = _known(raw, place, names, problems)
+    finding = None if name is None else _quantity(name, place, names, problems)
+    if finding is None:
+        return None
+    if finding.scale is None or finding.scale.reference is None:
+        problems.add(place, "no-reference", f"'{name}' has no reference interval", "give it one in facts/")
+        return None
+    return name
 
 
 def _choice(raw: str, values: list[str], place: Place, names: Names, problems: Problems) -> Condition | None:
