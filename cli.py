@@ -17,6 +17,7 @@ from . import __version__
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from .engine.authoring.regression import Judged
     from .engine.inference.outcome import Outcome
     from .engine.inference.reasoner import Reasoner
     from .engine.interview.consultation import Consultation, Screen
@@ -182,7 +183,7 @@ def batch(inputs: tuple[str, ...], output: Path, folder: Path | None) -> int:
         for file in files:
             cases, problems = _read_cases(str(file), knowledge)
             if problems.errors:
-                rejected += max(1, _cases_in(file) - len(cases))
+                rejected += max(1, problems.refused)
                 _print_problems(problems.errors, problems.texts)
                 rejects = {**head, "file": _shown(str(file)), "problems": [_problem_record(p) for p in problems.errors]}
                 stream.write(as_json_line(rejects))
@@ -200,20 +201,6 @@ def batch(inputs: tuple[str, ...], output: Path, folder: Path | None) -> int:
     if not done and not rejected:
         return NOTHING
     return BAD_CASE if rejected else DONE
-
-
-def _cases_in(file: Path) -> int:
-    """How many cases a file sets out to hold, well-formed or not."""
-    from .engine.knowledge import yamltext
-    from .engine.knowledge.problems import Problems
-
-    problems = Problems()
-    try:
-        text = yamltext.decode(_read(str(file)), str(file), problems)
-    except OSError:
-        return 1
-    node = None if text is None else yamltext.read_yaml(text, str(file), problems)
-    return len(node.items) if isinstance(node, yamltext.Sequence) else 1
 
 
 def _urgency_rank(urgency: str) -> int:
@@ -254,7 +241,7 @@ def check(folder: Path | None, strict: bool) -> int:
 @_folder_option
 def run_tests(path: Path | None, summary: bool, folder: Path | None) -> int:
     """Hold the knowledge base to the regression cases in PATH (a file or a folder; tests/cases by default)."""
-    from .engine.authoring.regression import differences
+    from .engine.authoring.regression import differences, judge
     from .engine.knowledge.loader import BUILT_IN
 
     where = path or next((p for p in (Path("tests/cases"), BUILT_IN / "tests" / "cases") if p.is_dir()), None)
@@ -267,15 +254,19 @@ def run_tests(path: Path | None, summary: bool, folder: Path | None) -> int:
     reasoner = _reasoner(knowledge)
     passed = failed = without = 0
     broken: list[Problem] = []
+    judged: list[Judged] = []
     for file in files:
         cases, problems = _read_cases(str(file), knowledge, expectations=True)
         broken += problems.errors
         _print_problems(problems.errors, problems.texts, err=False)
         for case in cases:
+            outcome = reasoner.conclude(case.findings)
+            if case.diagnosis:
+                judged.append(judge(case, outcome))
             if not case.expected:
                 without += 1
                 continue
-            different = differences(case, reasoner.conclude(case.findings))
+            different = differences(case, outcome)
             passed, failed = (passed, failed + 1) if different else (passed + 1, failed)
             if different:
                 click.echo(f"FAILED {case.place}: {case.name}")
@@ -287,7 +278,7 @@ def run_tests(path: Path | None, summary: bool, folder: Path | None) -> int:
         + (f", {_number(len(broken), 'error')} in case files" if broken else "")
     )
     if summary:
-        _print_summary(files, knowledge, reasoner)
+        _print_summary(judged, reasoner)
     if broken:
         return BAD_CASE
     if not passed and not failed:
@@ -295,20 +286,17 @@ def run_tests(path: Path | None, summary: bool, folder: Path | None) -> int:
     return FINDINGS if failed else DONE
 
 
-def _print_summary(files: list[Path], knowledge: Knowledge, reasoner: Reasoner) -> None:
+def _print_summary(judged: list[Judged], reasoner: Reasoner) -> None:
     from .engine.authoring.accuracy import accuracy_lines
     from .engine.authoring.regression import judge, without_confirmation
     from .engine.knowledge.cases import read_findings
-    from .engine.knowledge.problems import Place, Problems
+    from .engine.knowledge.problems import Problems
 
-    judged, bare = [], []
-    for file in files:
-        for case in _read_cases(str(file), knowledge)[0]:
-            if case.diagnosis:
-                judged.append(judge(case, reasoner.conclude(case.findings)))
-                kept: Any = without_confirmation(case, knowledge)
-                findings, _ = read_findings(kept, knowledge, Problems(), Place(str(file), 1, 1))
-                bare.append(judge(case, reasoner.conclude(findings)))
+    bare = []
+    for case in (j.case for j in judged):
+        kept: Any = without_confirmation(case, reasoner.knowledge)
+        findings, _ = read_findings(kept, reasoner.knowledge, Problems(), case.place)
+        bare.append(judge(case, reasoner.conclude(findings)))
     for line in accuracy_lines(judged, bare):
         click.echo(line)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..knowledge.checks import conditions_of
-from ..knowledge.model import Knowledge, leaves
+from ..knowledge.checks import resting
+from ..knowledge.model import Knowledge
 from ..knowledge.problems import Place
 
 
@@ -43,14 +43,6 @@ def written(text: str, place: Place, whole: bool = False) -> str:
 
 def users_of(knowledge: Knowledge, id: str) -> tuple[str, ...]:
     """The ids of what rests on a thing: conditions that name it, things that cite it."""
-    users = {owner for owner, condition, _ in conditions_of(knowledge) if any(x.name == id for x in leaves(condition))}
-    for finding in knowledge.findings.values():
-        if finding.ask_when is not None and any(x.name == id for x in leaves(finding.ask_when)):
-            users.add(finding.name)
-        if finding.scale is not None and finding.scale.derived is not None and id in finding.scale.derived.inputs:
-            users.add(finding.name)
-    for impossible in knowledge.impossible.values():
-        if any(leaf.name == id for leaf in leaves(impossible.when)):
-            users.add(impossible.id)
+    users = {owner for owner, name, _ in resting(knowledge) if name == id}
     users.update(name for name, thing in knowledge.sourced.items() if id in thing.source or id in thing.evidence)
     return tuple(sorted(users - {id}))

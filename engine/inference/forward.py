@@ -107,6 +107,18 @@ class ConsultationEngine(experta.KnowledgeEngine):
         self.settled: set[str] = set()
         self.firings: dict[str, None] = {}
         self.concluded: dict[str, Conclusion] = {}
+        self.memory: tuple[dict[str, bool], frozenset[str], frozenset[str]] | None = None
+
+    def decided(self) -> tuple[dict[str, bool], frozenset[str], frozenset[str]]:
+        """Truths by name, rules fired and rules closed. Conclusions come last and change none of them: looked up once."""
+        if self.memory is None:
+            facts = list(self.facts.values())
+            self.memory = (
+                {f["name"]: f["value"] == YES for f in facts if isinstance(f, Known)},
+                frozenset(f["id"] for f in facts if isinstance(f, Evidence)),
+                frozenset(f["id"] for f in facts if isinstance(f, Closed)),
+            )
+        return self.memory
 
     def vote(self, name: str, value: str, clause: int, needed: int) -> None:
         clauses = self.votes.setdefault((name, value), set())
@@ -127,22 +139,17 @@ class ConsultationEngine(experta.KnowledgeEngine):
                 self.declare(Known(name=key, value=YES if answer else NO))
 
     def conclude(self, diagnosis: str) -> None:
-        known = {f["name"]: f["value"] for f in self.facts.values() if isinstance(f, Known)}
-        fired = frozenset(f["id"] for f in self.facts.values() if isinstance(f, Evidence))
-        closed = {f["id"] for f in self.facts.values() if isinstance(f, Closed)}
+        known, fired, closed = self.decided()
         entry = self.knowledge.diagnoses[diagnosis]
         rules = {r.id for r in self.knowledge.rules_of[diagnosis]}
-        truth = {YES: True, NO: False}
         conclusion = weigh(
             self.knowledge,
             entry,
             Standing(
                 fired=fired & rules,
                 open=frozenset(rules - fired - closed),
-                needs=True if entry.needs is None else truth.get(known.get(needs_name(diagnosis), "")),
-                likely_needs=(
-                    True if entry.likely_needs is None else truth.get(known.get(likely_needs_name(diagnosis), ""))
-                ),
+                needs=True if entry.needs is None else known.get(needs_name(diagnosis)),
+                likely_needs=True if entry.likely_needs is None else known.get(likely_needs_name(diagnosis)),
             ),
         )
         self.concluded[diagnosis] = conclusion

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
@@ -75,7 +75,7 @@ def read_cases(
     node = yamltext.read_yaml(text, file, problems)
     if node is None:
         return ()
-    items: Iterable[yamltext.Node] = node.items if isinstance(node, yamltext.Sequence) else (node,)
+    items: tuple[yamltext.Node, ...] = node.items if isinstance(node, yamltext.Sequence) else (node,)
     cases: list[Case] = []
     earlier: dict[str, Case] = {}
     broken: set[str] = set()
@@ -99,6 +99,7 @@ def read_cases(
             earlier[case.name] = case
     if not cases and not any(p.severity == ERROR for p in problems.found):
         problems.add(node.place, "no-case", "the file holds no case", "a case has at least 'given:'")
+    problems.refused += len(items) - len(cases)
     return tuple(cases)
 
 

@@ -34,6 +34,22 @@ def conditions_of(knowledge: Knowledge) -> Iterable[tuple[str, Condition, Place]
                 yield diagnosis.id, condition, diagnosis.place
 
 
+def resting(knowledge: Knowledge) -> Iterable[tuple[str, str, Place]]:
+    """Who rests on which name, and where that is written: conditions, gates, derived quantities, impossible combinations."""
+    for owner, condition, place in conditions_of(knowledge):
+        for leaf in leaves(condition):
+            yield owner, leaf.name, leaf.place if leaf.place.line else place
+    for finding in knowledge.findings.values():
+        for leaf in leaves(finding.ask_when) if finding.ask_when is not None else ():
+            yield finding.name, leaf.name, leaf.place
+        if finding.scale is not None and finding.scale.derived is not None:
+            for name in finding.scale.derived.inputs:
+                yield finding.name, name, finding.place
+    for impossible in knowledge.impossible.values():
+        for leaf in leaves(impossible.when):
+            yield impossible.id, leaf.name, leaf.place
+
+
 def check_cycles(knowledge: Knowledge, problems: Problems) -> None:
     """No concept, score, gate or derivation may rest on itself."""
     needs = knowledge.depends_on
@@ -101,18 +117,9 @@ def check_document(knowledge: Knowledge, problems: Problems) -> None:
 
 def check_recorded_only(knowledge: Knowledge, problems: Problems) -> None:
     """Nothing that is reasoned about rests on a finding that is only recorded: no rule, no gate, no derived quantity."""
-    rests: list[tuple[str, str, Place]] = []
-    for owner, condition, place in conditions_of(knowledge):
-        rests += [(owner, leaf.name, leaf.place if leaf.place.line else place) for leaf in leaves(condition)]
-    for finding in knowledge.findings.values():
-        if finding.recorded_only:
-            continue
-        if finding.ask_when is not None:
-            rests += [(finding.name, leaf.name, leaf.place) for leaf in leaves(finding.ask_when)]
-        if finding.scale is not None and finding.scale.derived is not None:
-            rests += [(finding.name, name, finding.place) for name in finding.scale.derived.inputs]
-    for owner, name, place in rests:
-        if name in knowledge.findings and knowledge.findings[name].recorded_only:
+    recorded = {f.name for f in knowledge.findings.values() if f.recorded_only}
+    for owner, name, place in resting(knowledge):
+        if name in recorded and owner not in recorded and owner not in knowledge.impossible:
             problems.add(
                 place,
                 "recorded-only",
@@ -123,15 +130,7 @@ def check_recorded_only(knowledge: Knowledge, problems: Problems) -> None:
 
 def check_used(knowledge: Knowledge, problems: Problems) -> None:
     """Every finding, concept and score is read by something; otherwise it is only recorded, or forgotten."""
-    used = {leaf.name for _, condition, _ in conditions_of(knowledge) for leaf in leaves(condition)}
-    for finding in knowledge.findings.values():
-        if finding.ask_when is not None:
-            used.update(leaf.name for leaf in leaves(finding.ask_when))
-    for impossible in knowledge.impossible.values():
-        used.update(leaf.name for leaf in leaves(impossible.when))
-    for finding in knowledge.findings.values():  # an input of something used is used
-        if finding.scale is not None and finding.scale.derived is not None:
-            used.update(finding.scale.derived.inputs)
+    used = {name for _, name, _ in resting(knowledge)}
     for finding in knowledge.findings.values():
         if finding.name not in used and not finding.recorded_only:
             problems.add(

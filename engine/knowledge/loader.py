@@ -31,14 +31,15 @@ BUILT_IN = Path(__file__).resolve().parents[2]  # holds facts/ and rules/, in a 
 
 def load(folder: Path) -> Knowledge:
     """The knowledge base of a folder with `facts/` and `rules/`. Raises `InvalidKnowledge` with every fault."""
-    knowledge, problems = read(folder)
+    knowledge, problems = read(folder, doubts=False)
     if knowledge is None or problems.errors:
         raise InvalidKnowledge(problems)
     return knowledge
 
 
-def read(folder: Path) -> tuple[Knowledge | None, Problems]:
-    """As `load`, but hands back the faults and warnings; the knowledge is None where it cannot be built."""
+def read(folder: Path, doubts: bool = True) -> tuple[Knowledge | None, Problems]:
+    """As `load`, but hands back the faults, and the warnings where `doubts` are wanted; the knowledge is None where it
+    cannot be built."""
     problems = Problems()
     texts: dict[str, str] = {}
     shown_as = {name: name if folder == BUILT_IN else _as_typed(folder / name) for name in NEEDED}
@@ -64,7 +65,7 @@ def read(folder: Path) -> tuple[Knowledge | None, Problems]:
             if text is not None:
                 texts[relative] = text
                 shown_as[relative] = file
-    return from_texts(texts, problems, shown_as)
+    return from_texts(texts, problems, shown_as, doubts)
 
 
 def _as_typed(path: Path) -> str:
@@ -75,7 +76,7 @@ def _as_typed(path: Path) -> str:
 
 
 def from_texts(
-    texts: Mapping[str, str], problems: Problems, shown_as: Mapping[str, str] | None = None
+    texts: Mapping[str, str], problems: Problems, shown_as: Mapping[str, str] | None = None, doubts: bool = True
 ) -> tuple[Knowledge | None, Problems]:
     """The knowledge base of texts by relative file name; None where faults leave nothing to check."""
     shown_as = shown_as or {}
@@ -92,7 +93,7 @@ def from_texts(
             problems.add(Place(shown_as.get(missing, missing), 1, 1), "missing-file", f"there is no {missing}")
     sound = not any(p.severity == ERROR for p in problems.found)
     knowledge = _freeze(draft, draft.weighing or _STAND_IN)
-    for check in (*FOR_FAULTS, *FOR_DOUBTS) if sound else FOR_FAULTS:
+    for check in (*FOR_FAULTS, *FOR_DOUBTS) if sound and doubts else FOR_FAULTS:
         check(knowledge, problems)
     if unread:
         problems.found = [p for p in problems.found if p.code not in _CONSEQUENCES]

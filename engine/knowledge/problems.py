@@ -45,6 +45,7 @@ class Problems:
 
     found: list[Problem] = field(default_factory=list)
     texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    refused: int = 0  # cases that a file sets out to hold and that cannot be used
     suggestions: int = 0
 
     def add(self, place: Place, code: str, message: str, help: str = "", severity: str = ERROR) -> None:
