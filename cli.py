@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import gc
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 
@@ -20,10 +22,13 @@ if TYPE_CHECKING:
     from .engine.authoring.regression import Judged
     from .engine.inference.outcome import Outcome
     from .engine.inference.reasoner import Reasoner
-    from .engine.interview.consultation import Consultation, Screen
+    from .engine.interview.consultation import Consultation
+    from .engine.interview.journal import Journal, Record, Restored
     from .engine.knowledge.cases import Case
     from .engine.knowledge.model import Knowledge
     from .engine.knowledge.problems import Problem, Problems
+    from .engine.session.dialogue import Dialogue
+    from .engine.session.wording import Paragraph
 
 MOST_PROBLEMS = 200  # shown one by one in a terminal; JSON holds them all
 DONE, FINDINGS, USAGE, BAD_KNOWLEDGE, BAD_CASE, NOTHING, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 5, 70, 130
@@ -393,71 +398,483 @@ def evidence(cases: Path, folder: Path | None) -> int:
     return DONE
 
 
+# explain -------------------------------------------------------------------------------------------------------------
+
+
+@main.command(
+    no_args_is_help=True,
+    short_help="How a diagnosis was reached, or why it was not.",
+    epilog="\b\nExamples:\n  crampdx explain patient.yaml hypothyroidism\n"
+    '  crampdx explain patient.yaml "deep vein" --to excluded',
+)
+@click.argument("case")
+@click.argument("diagnosis")
+@click.option(
+    "--to",
+    "aim",
+    type=click.Choice(["established", "likely", "possible", "unlikely", "excluded"]),
+    help="Add the smallest change of findings, of up to four, that would bring it there.",
+)
+@click.option("--case", "name", help="Which case of the file, where it holds several.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@_folder_option
+def explain(case: str, diagnosis: str, aim: str | None, name: str | None, form: str, folder: Path | None) -> int:
+    """Explain where DIAGNOSIS stands for the patient in CASE: how it was reached, or why it was not.
+
+    DIAGNOSIS is an id, a title or a part of one; a red flag, concept or score will do, too. A diagnosis at possible or
+    above is shown with the rules, concepts and findings that led there; any other with what each silent rule lacks. CASE
+    may be `-`.
+    """
+    from .engine.inference.counterfactual import smallest_change
+    from .engine.inference.explanation import AIM, how, reaches, why_not
+    from .engine.inference.outcome import outcome
+    from .engine.inference.reference import infer
+    from .engine.knowledge.model import AT_LEAST_POSSIBLE
+    from .engine.report import explained
+    from .engine.report.text import DISCLAIMER
+
+    knowledge = _knowledge(folder)
+    subject = _subject(diagnosis, knowledge)
+    is_diagnosis = subject in knowledge.diagnoses
+    if aim is not None and not is_diagnosis:
+        raise click.UsageError(f"'{subject}' is no diagnosis: it has no level for --to")
+    found, problems = _read_cases(case, knowledge)
+    if problems.errors:
+        if form == "json":
+            faults = [_problem_record(p) for p in problems.errors]
+            click.echo(_explain_document(knowledge, {"case": None, "problems": faults}), nl=False)
+            sys.stdout.flush()
+        _print_problems(problems.errors, problems.texts)
+        return BAD_CASE
+    patient = _case_named(found, name, case)
+    concluded = outcome(knowledge, patient.findings, infer(knowledge, patient.findings))
+    account = how(concluded, subject)
+    is_reached = not is_diagnosis or account.state in AT_LEAST_POSSIBLE
+    wanted = aim if aim in AT_LEAST_POSSIBLE else None if is_reached else AIM
+    lacking = None if wanted is None or reaches(account.state, wanted) else why_not(concluded, subject, wanted)
+    smallest = None if aim is None else smallest_change(knowledge, patient.findings, subject, aim)
+    if form == "json":
+        entry: dict[str, Any] = {"case": patient.name, "explained": explained.how_record(account)}
+        entry["why_not"] = None if lacking is None else explained.why_not_record(lacking)
+        entry["warnings"] = [*patient.warnings, *concluded.doubts]
+        entry["smallest_change"] = None if smallest is None else explained.smallest_record(smallest)
+        click.echo(_explain_document(knowledge, entry), nl=False)
+        return DONE
+    paragraphs = [explained.Paragraph(0, "", _printable(patient.name)), explained.Paragraph(0, "", "")]
+    paragraphs += [explained.Paragraph(0, "?", _printable(w)) for w in (*patient.warnings, *concluded.doubts)]
+    if is_reached:
+        paragraphs += explained.how_paragraphs(account)
+    if lacking is not None:
+        paragraphs += explained.why_not_paragraphs(lacking)
+    if smallest is not None:
+        paragraphs += [explained.Paragraph(0, "", ""), *explained.smallest_paragraphs(smallest)]
+    elif is_diagnosis:
+        said = "--to likely (or established, possible, unlikely, excluded) adds the smallest change that would make it so."
+        paragraphs += [explained.Paragraph(0, "", ""), explained.Paragraph(0, "", said)]
+    foot = f"crampdx {__version__}, knowledge {knowledge.hash}. {DISCLAIMER}"
+    paragraphs += [explained.Paragraph(0, "", ""), explained.Paragraph(0, "", foot)]
+    for line in explained.wrapped(paragraphs, _width()):
+        click.echo(line)
+    return DONE
+
+
+def _explain_document(knowledge: Knowledge, entry: dict[str, Any]) -> bytes:
+    from .engine.report.records import SCHEMA_VERSION, as_json
+
+    head = {"schema_version": SCHEMA_VERSION, "version": __version__, "knowledge": knowledge.hash}
+    return as_json({**head, **entry}).encode()
+
+
+def _subject(words: str, knowledge: Knowledge) -> str:
+    """The one thing that the words mean; a diagnosis before anything else."""
+    from .engine.inference.explanation import named
+    from .engine.knowledge.problems import did_you_mean, shown
+
+    meant = named(knowledge, words) or named(knowledge, words, only_diagnoses=False)
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        raise click.UsageError(f"{shown(words)} may be any of: {', '.join(meant)}")
+    titles = (entry.title.lower() for entry in knowledge.diagnoses.values())
+    near = did_you_mean(words, (*knowledge.diagnoses, *titles)) or f"diagnoses: {', '.join(knowledge.order)}"
+    raise click.UsageError(f"no diagnosis is called {shown(words)}; {near}")
+
+
 # consult -------------------------------------------------------------------------------------------------------------
 
-_HELP = (
-    ("y, n, ?", "yes, no, don't know (Enter alone never means no)"),
-    ("1 3", "in a list: these are true; then you are asked about the rest"),
-    ("none", "in a list: none of those shown"),
-    ("120 mg/dL", "a number, with or without a unit; '> 20000 U/L' for an off-scale result"),
-    ("a drug name", "counts as yes for that kind of medicine (generic names)"),
-    ("why", "what this question is for"),
-    ("back", "take the last answer back and ask again"),
-    ("no tests", "no laboratory or scan results are to be had; 'no examination' likewise"),
-    ("report", "the differential so far"),
-    ("quit", "stop here; the report follows, and the answers are saved"),
-)
+_NEWEST = "-"  # no journal has this name
+_ROOM_TO_TYPE = 12  # columns that a prompt leaves free
+_NARROWEST = 20  # columns that a paragraph is given, however deep it stands
+
+
+class _Signalled(BaseException):
+    """The terminal has been closed, or the process has been asked to end."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
 
 
 @main.command()
 @click.argument("case", required=False)
-@click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Where to save the answers; a new file.")
+@click.option("--case", "name", help="Which case of CASE, where it holds several.")
+@click.option("--resume", is_flag=False, flag_value=_NEWEST, metavar="[JOURNAL]", help="Go on with a session; the last one.")
+@click.option("--no-journal", is_flag=True, help="Keep no journal of the answers.")
+@click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="A new case file for the answers, at the end.")
+@click.option("--plain", is_flag=True, help="No colour, no line editing, a line each: for screen readers and pipes.")
 @_folder_option
-def consult(case: str | None, save: Path | None, folder: Path | None) -> int:
-    """Ask about one patient, question by question, then report. Starts from the answers in CASE, where given."""
-    from .engine.interview.consultation import Consultation
-    from .engine.knowledge.cases import means_unknown
-    from .engine.report.text import print_outcome, summary
+def consult(
+    case: str | None,
+    name: str | None,
+    resume: str | None,
+    no_journal: bool,
+    save: Path | None,
+    plain: bool,
+    folder: Path | None,
+) -> int:
+    """Ask about one patient, question by question, then report. Starts from the answers in CASE, where given.
 
+    Every answer is kept in a journal as it is given; `--resume` goes on from there.
+    """
+    from .engine.interview.consultation import Consultation
+    from .engine.interview.questions import Interviewer
+    from .engine.session.dialogue import Dialogue
+
+    if case is not None and resume is not None:
+        raise click.UsageError("either a case to start from, or --resume")
+    if name is not None and case is None:
+        raise click.UsageError("--case names a case of the file CASE")
+    if save is not None and not os.access(save.absolute().parent, os.W_OK | os.X_OK):
+        raise click.UsageError(f"answers cannot be saved in {save.absolute().parent}; name another place with --save")
     knowledge = _knowledge(folder)
     start = Consultation(knowledge)
-    name = "Consultation"
-    target = save or Path("consultation.yaml")
-    if not os.access(target.absolute().parent, os.W_OK | os.X_OK):
-        raise click.UsageError(f"answers cannot be saved in {target.absolute().parent}; say where with --save FILE")
+    title = _SESSION
+    asked: tuple[tuple[str, ...], ...] = ()
+    resumed: Path | None = None
     if case is not None:
         found, problems = _read_cases(case, knowledge)
         if problems.errors:
             _print_problems(problems.errors, problems.texts)
             return BAD_CASE
-        name = found[0].name
-        for finding, scalar in found[0].given.items():
-            known = not means_unknown(scalar.text)
-            start = start.answered(finding, scalar.text) if known else start.left_unknown(finding)
-    _say(
-        "Leg cramping: questions from the most urgent to the least, in screens of related ones. Stop whenever you like: "
-        "'quit' gives the report on what is known. 'no tests' and 'no examination' skip what nobody has measured. 'help' "
-        "lists all you can type. Decision support, not a medical device; in an emergency call for help first."
-    )
-    session = _Session(start)
-    interrupted = False
+        chosen = _case_named(found, name, case)
+        title = chosen.name
+        start = _started_from(chosen, start)
+    elif resume is not None:
+        resumed = _journal_to_resume(resume)
+        if resumed is None:
+            return NOTHING
+    kept = _Kept(knowledge, resumed, wanted=not no_journal, saved=save is not None)
+    if resumed is not None:
+        start, asked = _taken_up(resumed, kept.journal, knowledge)
+    terminal = _Lines(plain)
     try:
-        session.run()
-    except (click.Abort, KeyboardInterrupt):
-        interrupted = True
-        click.echo("\ninterrupted; what you have answered is kept")
-    finally:  # whatever happens: a fault of ours must not cost the answers
-        if session.state.entries() != start.entries():
-            _keep(session.state, target, name)
-    if interrupted:
-        _say(summary(session.outcome()))
-        return INTERRUPTED
-    click.echo()
-    outcome = _reasoner(knowledge).conclude(session.state.findings)
-    print_outcome(_console(), name, outcome, __version__, session.state.warnings)
-    click.echo()
-    _say(summary(outcome))
-    return DONE
+        with _signals_end():
+            dialogue = Dialogue(knowledge, Interviewer(knowledge), start, asked)
+            terminal.complete(dialogue.completions)
+            interrupted = finished = False
+            try:
+                _talk(dialogue, terminal, kept, title)
+                finished = True
+            except (click.Abort, KeyboardInterrupt):
+                interrupted = True
+            finally:  # whatever happens: a fault of ours must not cost the answers
+                kept.close(dialogue.state, ended=finished)
+                if save is not None and dialogue.state.entries() != start.entries():
+                    _keep(dialogue.state, save, title)
+            if interrupted:
+                return _interrupted(dialogue, kept, folder)
+            kept.tell_how_to_go_on(folder)
+            click.echo()
+            _final_report(dialogue.state, knowledge, plain)
+            return DONE
+    except _Signalled as signalled:
+        _leave(kept, folder)
+        return 128 + signalled.number
+    except OSError:
+        if not terminal.is_gone():
+            raise
+        _leave(kept, folder)  # what is written to a terminal that is gone may fail before the signal comes
+        return 128 + signal.SIGHUP
+
+
+def _interrupted(dialogue: Dialogue, kept: _Kept, folder: Path | None) -> int:
+    """Says how to go on, and how things stand."""
+    from .engine.report.text import summary
+
+    _tell("\ninterrupted" + ("; what you have answered is kept" if kept.is_sound else ""))
+    kept.tell_how_to_go_on(folder)
+    _say(summary(dialogue.outcome()))
+    return INTERRUPTED
+
+
+def _talk(dialogue: Dialogue, terminal: _Lines, kept: _Kept, title: str) -> None:
+    """Puts what the dialogue says, and gives it what is typed; each change is in the journal before it is acknowledged."""
+    reply = dialogue.opening()
+    while True:
+        kept.record(dialogue.state, dialogue.outcome)
+        if reply.report is not None:
+            from .engine.report.text import print_outcome
+
+            print_outcome(_console(terminal.plain), "So far", reply.report, __version__, dialogue.state.warnings)
+        if reply.save is not None:
+            try:
+                _keep(dialogue.state, Path(reply.save or "consultation.yaml").expanduser(), title)
+            except RuntimeError:  # a home that is nobody's
+                _tell(f"there is no such folder: {_shown(reply.save)}")
+        terminal.show(reply.paragraphs)
+        if reply.ended:
+            return
+        typed = terminal.read(reply.prompt)
+        if typed is None:
+            return
+        reply = dialogue.reply(typed)
+
+
+class _Lines:
+    """Prints paragraphs and reads lines: with line editing on a terminal, plainly elsewhere. Nothing moves the cursor."""
+
+    def __init__(self, plain: bool) -> None:
+        self.on_terminal = sys.stdout.isatty()
+        self.plain = plain or not (sys.stdin.isatty() and self.on_terminal)
+        self.colour = not self.plain and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
+
+    def complete(self, completions: Callable[[], tuple[str, ...]]) -> None:
+        """From now on lines can be edited and called back, and words completed; nothing of it is written anywhere."""
+        if self.plain:
+            return
+        with contextlib.suppress(ImportError):
+            import readline
+
+            readline.set_auto_history(True)
+            readline.parse_and_bind("set enable-bracketed-paste off")
+            readline.parse_and_bind("tab: complete")
+            readline.set_completer_delims("")
+            readline.set_completer(_completer(completions))
+
+    def is_gone(self) -> bool:
+        """Whether there was a terminal that can no longer be written to."""
+        if not self.on_terminal:
+            return False
+        try:
+            click.echo("", nl=False)
+            os.get_terminal_size(sys.stdout.fileno())
+        except (OSError, ValueError):
+            return True
+        return False
+
+    def show(self, paragraphs: tuple[Paragraph, ...]) -> None:
+        for paragraph in paragraphs:
+            indent = paragraph.indent
+            if not self.plain:
+                indent = max(0, min(indent, _width() - _NARROWEST - len(paragraph.mark)))
+            before = " " * indent + paragraph.mark
+            lines = [(before + paragraph.text).rstrip()] if self.plain else _wrapped(paragraph.text, before)
+            for line in lines:
+                click.echo(self._styled(line, paragraph.style))
+
+    def _styled(self, line: str, style: str) -> str:
+        if not self.colour or not style:
+            return line
+        return click.style(line, fg="red", bold=True) if style == "danger" else click.style(line, bold=True)
+
+    def read(self, prompt: str) -> str | None:
+        """A line without its end; None where there are no more."""
+        if not self.plain and len(prompt) + _ROOM_TO_TYPE > _width():
+            _say(prompt)
+            prompt = ""
+        prompt = f"{prompt} > " if prompt else "> "
+        if not self.plain:
+            try:
+                return input(prompt)
+            except EOFError:
+                click.echo()
+                return None
+        click.echo(prompt, nl=False)
+        sys.stdout.flush()
+        typed = sys.stdin.readline(_MOST_OF_A_LINE)
+        rest = typed
+        while rest and not rest.endswith("\n"):  # the rest of a line that is far too long
+            rest = sys.stdin.readline(_MOST_OF_A_LINE)
+        if not sys.stdin.isatty():  # nobody has seen it typed
+            click.echo("".join(c if c.isprintable() else "?" for c in typed.rstrip("\r\n")[:_MOST_SHOWN]))
+        return typed.rstrip("\r\n") if typed else None
+
+
+_MOST_OF_A_LINE, _MOST_SHOWN = 10_000, 200
+
+
+def _completer(completions: Callable[[], tuple[str, ...]]) -> Callable[[str, int], str | None]:
+    def complete(text: str, number: int) -> str | None:
+        before, space, last = text.rpartition(" ")
+        found = [w for w in completions() if w.startswith(last.lower())] if last else []
+        return before + space + found[number] if number < len(found) else None
+
+    return complete
+
+
+class _Kept:
+    """The journal of a session, or that there is none; whatever goes wrong with it is said, and the session goes on."""
+
+    def __init__(self, knowledge: Knowledge, resumed: Path | None, wanted: bool, saved: bool) -> None:
+        from .engine.interview.journal import Journal, as_text
+
+        self.journal: Journal | None = None
+        self.is_sound = False  # all that was answered is on disk
+        self.anything = resumed is not None
+        self.wanted = wanted
+        if not wanted:
+            if not saved:
+                _tell("no journal: nothing is kept of what you answer, unless you type 'save'")
+            return
+        if resumed is not None:
+            self.journal = Journal.resume(resumed)
+        else:
+            stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+            try:
+                self.journal = Journal.create(_journal_folder(), f"{stamp}-{os.getpid()}", knowledge, __version__)
+            except OSError as fault:
+                self._failed(fault)
+                return
+        self.is_sound = True
+        _tell(f"journal: {as_text(self.journal.path)} (health data: readable by you alone)")
+
+    def record(self, state: Consultation, outcome: Callable[[], Outcome]) -> None:
+        """Writes what is new. Where that fails it is said once, and tried again with the next answer."""
+        self.anything = self.anything or _holds_answers(state)
+        if self.journal is None or not self.anything:
+            return
+        try:
+            self.journal.record(state, outcome())
+        except OSError as fault:
+            if self.is_sound:
+                self._failed(fault)
+            self.is_sound = False
+            return
+        if not self.is_sound:
+            _tell("the journal is written again; nothing is missing from it")
+        self.is_sound = True
+
+    def _failed(self, fault: OSError) -> None:
+        where = f"{_shown(str(fault.filename))}: " if fault.filename else ""
+        said = f"the journal cannot be written ({where}{fault.strerror}); the session goes on"
+        _tell(f"{said}, and 'save' keeps the answers")
+
+    def close(self, state: Consultation, ended: bool) -> None:
+        """Writes what may be missing, and lets go of the file; one that holds nothing is taken away."""
+        journal = self.journal
+        if journal is None:
+            self._rescue(state)
+            return
+        try:
+            if self.anything:
+                journal.record(state)
+            journal.close(ended=ended and self.anything)
+            self.is_sound = True
+            if not self.anything:
+                journal.path.unlink(missing_ok=True)
+        except OSError as fault:
+            if self.is_sound:
+                self._failed(fault)
+            self.is_sound = False
+            self._rescue(state)
+
+    def _rescue(self, state: Consultation) -> None:
+        if self.wanted and state.entries():
+            with contextlib.suppress(OSError):
+                click.echo(f"\nyour answers, which could not be kept:\n\n{_case_text(state, _SESSION)}", err=True)
+
+    def tell_how_to_go_on(self, folder: Path | None) -> None:
+        """Says how the session can be taken up again, where it can."""
+        import shlex
+
+        if self.journal is not None and self.is_sound and self.anything:
+            knowledge = f" --knowledge {shlex.quote(_shown(str(folder)))}" if folder else ""
+            _tell(f"go on with: crampdx consult --resume {_shown(self.journal.path.stem)}{knowledge}")
+
+
+def _holds_answers(state: Consultation) -> bool:
+    return bool(state.given or state.passed or state.declined or state.skipped)
+
+
+@contextlib.contextmanager
+def _signals_end() -> Iterator[None]:
+    """A closed terminal and a request to end come as an exception, so that nothing is left half done."""
+
+    def end(number: int, frame: object) -> NoReturn:
+        for each in (signal.SIGHUP, signal.SIGTERM):
+            signal.signal(each, signal.SIG_IGN)  # one is enough
+        raise _Signalled(number)
+
+    # What is ignored stays ignored, as under nohup.
+    caught = [n for n in (signal.SIGHUP, signal.SIGTERM) if signal.getsignal(n) == signal.SIG_DFL]
+    before = {number: signal.signal(number, end) for number in caught}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave(kept: _Kept, folder: Path | None) -> None:
+    """Says how to go on, where anybody is there to read it; and leaves nothing to be written to a terminal that is gone."""
+    with contextlib.suppress(OSError):
+        click.echo("", err=True)
+        kept.tell_how_to_go_on(folder)
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+        return
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _case_named(cases: tuple[Case, ...], name: str | None, path: str) -> Case:
+    """The case that is asked about; of several it must be named."""
+    from .engine.knowledge.problems import did_you_mean, shown
+
+    if name is None and len(cases) == 1:
+        return cases[0]
+    for case in cases:
+        if case.name == name:
+            return case
+    names = "".join(f"\n  {_printable(case.name)}" for case in cases[:MOST_PROBLEMS])
+    if name is None:
+        raise click.UsageError(f"{_shown(path)} holds {len(cases)} cases; say which with --case NAME:{names}")
+    by_small = {case.name.lower(): case.name for case in cases}
+    near = did_you_mean(name, by_small)
+    for small, written in by_small.items():
+        near = near.replace(shown(small), shown(written))
+    raise click.UsageError(f"no case of {_shown(path)} is called {shown(name)}. {near}".rstrip() + f"\nThere are:{names}")
+
+
+def _started_from(case: Case, start: Consultation) -> Consultation:
+    from .engine.knowledge.cases import means_unknown
+
+    for finding, scalar in case.given.items():
+        known = not means_unknown(scalar.text)
+        start = start.answered(finding, scalar.text) if known else start.left_unknown(finding)
+    return start
+
+
+def _journal_to_resume(wanted: str) -> Path | None:
+    """The journal's path; None after saying that there is none."""
+    from .engine.interview.journal import as_text, newest
+
+    if wanted != _NEWEST:
+        return Path(wanted) if os.sep in wanted else _journal_named(wanted, _journal_folder())
+    found = newest(_journal_folder())
+    if found is None:
+        click.echo(f"no journal to go on with in {as_text(_journal_folder())}", err=True)
+    return found
+
+
+def _taken_up(path: Path, journal: Journal | None, knowledge: Knowledge) -> tuple[Consultation, tuple[tuple[str, ...], ...]]:
+    """The state that a journal leads to, and what was answered together; what could not be taken over is said. Of an open
+    journal that is what it held once no other session could write to it."""
+    from .engine.interview.journal import read, restored
+
+    kept = read(path) if journal is None else journal.held
+    found = restored(kept, knowledge)
+    _tell_taken_over(kept, found, knowledge)
+    return found.state, tuple(tuple(name for name, _ in entry.answers) for entry in kept.entries)
 
 
 def _keep(state: Consultation, target: Path, name: str) -> None:
@@ -465,209 +882,13 @@ def _keep(state: Consultation, target: Path, name: str) -> None:
     try:
         path = _save_case(state, target, name)
     except OSError as fault:
-        click.echo(f"\n{target} cannot be written ({fault.strerror}); your answers:\n\n{_case_text(state, name)}", err=True)
+        said = f"{_shown(str(target))} cannot be written ({fault.strerror})"
+        click.echo(f"\n{said}; your answers:\n\n{_case_text(state, name)}", err=True)
         return
-    click.echo(f"\nanswers saved in {path} (health data: readable by you alone)", err=True)
-    click.echo(f"go on with: crampdx consult {path}", err=True)
+    import shlex
 
-
-class _Session:
-    """Puts screens, reads what is typed. The state is the consultation; `back` returns to an earlier one."""
-
-    def __init__(self, start: Consultation) -> None:
-        self.state = start
-        self.history: list[Consultation] = []
-        self.told: set[str] = set()
-        self.topic = ""
-        self.panel = ""
-
-    def run(self) -> None:
-        self._tell_red_flags()
-        while True:
-            screen = self.state.next_screen()
-            if screen is None:
-                click.echo("Everything has been asked.")
-                return
-            if screen.topic != self.topic:
-                self.topic = screen.topic
-                click.echo(f"\n== {screen.topic} (at most {_number(self.state.remaining(), 'screen')} left)")
-            after = self._ask(screen)
-            if after is None:
-                return
-            if after is not self.state:
-                self.history.append(self.state)
-                self.state = after
-                self._tell_red_flags()
-
-    def _ask(self, screen: Screen) -> Consultation | None:
-        """The state after one screen; the same state to ask again; None to stop."""
-        if len(screen.findings) == 1:
-            return self._ask_one(screen)
-        click.echo()
-        _say("And of the others?" if screen.title == self.panel else screen.title)
-        self.panel = screen.title
-        for number, finding in enumerate(screen.findings, 1):
-            _say(finding.ask, mark=f"  {number}  ")
-        typed = self._read("Any of these? (numbers, none, ?)", screen)
-        if isinstance(typed, str):
-            return self._panel_answer(screen, typed)
-        return typed
-
-    def _ask_one(self, screen: Screen) -> Consultation | None:
-        from .engine.interview.consultation import entry_hint, with_unit
-        from .engine.knowledge.cases import means_unknown
-
-        (finding,) = screen.findings
-        click.echo()
-        _say(finding.ask)
-        for number, (_, wording) in enumerate(finding.choices, 1):
-            _say(wording, mark=f"  {number}  ")
-        hint = f"({entry_hint(finding)})"
-        if len(hint) > 40:  # long ones leave no room to type behind them
-            _say(hint)
-            hint = ""
-        typed = self._read(hint, screen)
-        if not isinstance(typed, str):
-            return typed
-        if typed == "?" or means_unknown(typed):
-            return self.state.left_unknown(finding.name)
-        words = {"y": "yes", "n": "no"}.get(typed.lower(), typed)
-        if finding.choices and _is_number(typed, len(finding.choices)):
-            words = finding.choices[int(typed) - 1][0]
-        words = with_unit(finding, words)
-        after = self._taken({finding.name: words})
-        if finding.scale is not None and after is not self.state:
-            click.echo(f"  taken as {words}")
-            for warning in set(after.warnings) - set(self.state.warnings):
-                _say(f"please check: {warning}", indent=2)
-        return after
-
-    def _panel_answer(self, screen: Screen, typed: str) -> Consultation | None:
-        names = [f.name for f in screen.findings]
-        low = typed.lower()
-        if low in ("?", "unknown"):
-            return self.state.left_unknown(*names)
-        if low in ("none", "n", "no"):
-            return self._none_of(names)
-        parts = low.replace(",", " ").split()
-        if not parts or not all(_is_number(p, len(names)) for p in parts):
-            _say(
-                f"not understood: type numbers from 1 to {len(names)}, 'none', '?' or 'help'; a medicine goes by its "
-                "generic name",
-                indent=2,
-            )
-            return self.state
-        # The rest of the panel is still open, so it comes again as the next screen, by itself.
-        return self._taken({names[int(p) - 1]: "yes" for p in parts})
-
-    def _none_of(self, names: list[str]) -> Consultation:
-        """The state with a no for each line shown; where a no cannot be, the line stays unknown and that is said."""
-        after = self.state
-        for name in names:
-            if after.problems_with(name, "no").errors:
-                click.echo(f"  cannot be 'no' beside the other answers: {after.knowledge.findings[name].title}")
-                after = after.left_unknown(name)
-            else:
-                after = after.answered(name, "no")
-        return after
-
-    def _taken(self, answers: dict[str, str]) -> Consultation:
-        """The state with the answers, or the present one after saying what is wrong with them."""
-        after = self.state
-        for name, words in answers.items():
-            faults = after.problems_with(name, words).errors
-            if faults:
-                for fault in faults:
-                    message = fault.message.replace(f"'{name}'", self.state.knowledge.findings[name].title)
-                    _say(message + (f" ({fault.help})" if fault.help else ""), indent=2)
-                return self.state
-            after = after.answered(name, words)
-        return after
-
-    def _read(self, prompt: str, screen: Screen) -> str | Consultation | None:
-        """What is typed, unless it is a command: then the state that follows from it, or None to stop."""
-        from .engine.interview.consultation import called
-
-        try:
-            typed = click.prompt(prompt, prompt_suffix=" > " if prompt else "> ", default="", show_default=False).strip()
-        except click.Abort:
-            if not sys.stdin.isatty():  # the input has ended, as with a piped transcript
-                click.echo()
-                return None
-            raise
-        command = " ".join(typed.lower().split())
-        if command in ("quit", "exit", "q"):
-            return None
-        if command == "back":
-            if not self.history:
-                click.echo("  nothing to take back")
-                return self.state
-            self.state = self.history.pop()
-            self.told &= {flag.id for flag, _ in self.outcome().red_flags}
-            return self.state
-        if command in ("no tests", "no examination"):
-            after = self.state.without(command.removeprefix("no "))
-            click.echo(f"  skipped; at most {_number(after.remaining(), 'screen')} left")
-            return after
-        if command == "why":
-            self._say_why(screen)
-        elif command == "report":
-            self._report()
-        elif command in ("help", "h"):
-            for typed_word, meaning in _HELP:
-                _say(meaning, mark=f"  {typed_word:<13} ")
-        elif not command:
-            click.echo("  nothing typed: '?' if you don't know, 'help' for what you can type")
-        else:
-            drugs = called(self.state.knowledge, typed)
-            if drugs and command not in ("y", "n", "yes", "no", "none"):
-                click.echo("  taken as yes: " + "; ".join(f.title for f in drugs))
-                return self._taken({f.name: "yes" for f in drugs})
-            return typed
-        return self.state
-
-    def _say_why(self, screen: Screen) -> None:
-        from .engine.interview.consultation import served_by
-
-        knowledge = self.state.knowledge
-        served = {id for finding in screen.findings for id in served_by(knowledge, finding.name)}
-        titles = [f"Red flag: {f.title}" for f in knowledge.red_flags.values() if f.id in served]
-        rules = sorted(
-            (r for r in knowledge.rules.values() if r.id in served), key=lambda r: -abs(knowledge.weighing.points(r.then))
-        )
-        titles += [f"{knowledge.diagnoses[r.diagnosis].title}: {r.title}" for r in rules]
-        click.echo(f"  this serves {_number(len(titles), 'rule')}:")
-        for title in titles[:7]:
-            _say(title, mark="    - ")
-        if len(titles) > 7:
-            click.echo(f"    and {len(titles) - 7} more")
-
-    def outcome(self) -> Outcome:
-        """By the reference meaning: quick enough for every answer, and equal to Experta's (tests/test_meaning.py)."""
-        from .engine.inference.outcome import outcome
-        from .engine.inference.reference import infer
-
-        findings = self.state.findings
-        return outcome(self.state.knowledge, findings, infer(self.state.knowledge, findings))
-
-    def _report(self) -> None:
-        from .engine.report.text import print_outcome
-
-        print_outcome(_console(), "So far", self.outcome(), __version__, self.state.warnings)
-
-    def _tell_red_flags(self) -> None:
-        for flag, _ in self.outcome().red_flags:
-            if flag.id not in self.told:
-                self.told.add(flag.id)
-                click.echo()
-                _say(f"RED FLAG, {flag.urgency.upper()}: {flag.title}", mark="!! ")
-                _say(f"Do: {flag.action}", indent=3)
-                _say("You can go on answering, or type 'quit' for the report.", indent=3)
-
-
-def _is_number(typed: str, highest: int) -> bool:
-    """Whether this is a plain number from 1 to `highest`."""
-    return typed.isascii() and typed.isdigit() and len(typed) <= 3 and 1 <= int(typed) <= highest
+    _tell(f"\nanswers saved in {_shown(str(path))} (health data: readable by you alone)")
+    _tell(f"start from them with: crampdx consult {shlex.quote(_shown(str(path)))}")
 
 
 def _save_case(state: Consultation, wanted: Path, name: str) -> Path:
@@ -695,7 +916,195 @@ def _case_text(state: Consultation, name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+# journal -------------------------------------------------------------------------------------------------------------
+
+
+@main.group()
+def journal() -> None:
+    """List or delete the journals in which sessions keep their answers."""
+
+
+@journal.command("list")
+@_folder_option
+def list_journals(folder: Path | None) -> int:
+    """List the journals, the one last written to first."""
+    from .engine.interview.journal import as_text, journals, read
+    from .engine.knowledge.problems import InvalidInput
+
+    where = _journal_folder()
+    found = journals(where)
+    if not found:
+        click.echo(f"no journal in {as_text(where)}", err=True)
+        return NOTHING
+    knowledge = _knowledge(folder)
+    for path in found:
+        try:
+            kept = read(path)
+        except InvalidInput as fault:
+            told = [f"cannot be read: {fault.problems[0].message}"]
+        except OSError as fault:
+            told = [f"cannot be read: {fault.strerror}"]
+        else:
+            urgency = kept.concluded.urgency if kept.concluded is not None else "nothing concluded"
+            told = [_number(kept.answers, "answer"), urgency, f"knowledge {kept.knowledge}"]
+            told += ["ended" if kept.ended else "not ended"]
+            told += ["another knowledge base"] if kept.knowledge != knowledge.hash else []
+        if sys.stdout.isatty():
+            click.echo(click.style(_shown(path.stem), bold=True))
+            _say(", ".join(told), indent=4)
+        else:
+            click.echo("\t".join((_shown(path.stem), *told)))
+    click.echo(f"{_number(len(found), 'journal')} in {as_text(where)}", err=True)
+    return DONE
+
+
+@journal.command("delete", no_args_is_help=True)
+@click.argument("names", nargs=-1, metavar="NAME...")
+@click.option("--all", "every", is_flag=True, help="Every journal.")
+@click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal to ask on.")
+def delete_journals(names: tuple[str, ...], every: bool, yes: bool) -> int:
+    """Delete the journals NAME... for good."""
+    from .engine.interview.journal import InUse, as_text, delete, journals
+
+    if every and names:
+        raise click.UsageError("either names, or --all")
+    where = _journal_folder()
+    wanted = list(journals(where)) if every else []
+    for name in dict.fromkeys(names):
+        path = _journal_named(name, where)
+        if path is None:
+            return NOTHING
+        wanted.append(path)
+    if not wanted:
+        click.echo(f"no journal in {as_text(where)}", err=True)
+        return NOTHING
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("there is no terminal to ask on: say --yes to delete")
+        for path in wanted:
+            click.echo(f"  {_shown(path.stem)}", err=True)
+        if not click.confirm(f"Delete {_number(len(wanted), 'journal')} for good?", err=True):
+            click.echo("nothing is deleted", err=True)
+            return DONE
+    deleted = 0
+    for path in wanted:
+        try:
+            delete(path)
+            deleted += 1
+        except InUse:
+            click.echo(f"kept: {_shown(path.stem)}: a session has it open", err=True)
+        except OSError as fault:
+            click.echo(f"kept: {_shown(path.stem)}: {fault.strerror}", err=True)
+    click.echo(f"{_number(deleted, 'journal')} deleted from {as_text(where)}", err=True)
+    return DONE if deleted == len(wanted) else FINDINGS
+
+
+@main.command(no_args_is_help=True, short_help="Report again on the answers of a session.")
+@click.argument("journal", metavar="JOURNAL")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@_folder_option
+def replay(journal: str, form: str, folder: Path | None) -> int:
+    """Report again on the answers in JOURNAL: a path, or a name that `crampdx journal list` shows.
+
+    By the same knowledge base the report is the session's own, byte for byte. By another one the answers are judged anew;
+    what that changes is shown, and the exit code is 1.
+    """
+    from .engine.interview.journal import concluded, differences, read, restored
+    from .engine.knowledge.problems import InvalidInput
+    from .engine.report.records import as_json, envelope, record
+
+    path = Path(journal) if os.path.lexists(journal) or os.sep in journal else _journal_named(journal, _journal_folder())
+    if path is None:
+        return NOTHING
+    knowledge = _knowledge(folder)
+    try:
+        kept = read(path)
+    except InvalidInput as fault:
+        if form == "json":
+            document = envelope(__version__, knowledge, [])
+            document["problems"] = [_problem_record(p) for p in fault.problems]
+            click.echo(as_json(document).encode(), nl=False)
+            sys.stdout.flush()
+        raise
+    found = restored(kept, knowledge)
+    if form == "json":
+        outcome = _reasoner(knowledge).conclude(found.state.findings)
+    else:
+        outcome = _final_report(found.state, knowledge)
+    changed = differences(kept.concluded, concluded(outcome)) if kept.concluded is not None else ()
+    if form == "json":
+        document = envelope(__version__, knowledge, [record(_SESSION, outcome, found.state.warnings)])
+        document["journal"] = {
+            "version": kept.version,
+            "knowledge": kept.knowledge,
+            "ended": kept.ended,
+            "left_out": [{"finding": x.finding, "value": x.words, "why": x.why} for x in found.left_out],
+            "differences": [{"subject": d.subject, "then": d.then or None, "now": d.now or None} for d in changed],
+        }
+        click.echo(as_json(document).encode(), nl=False)
+    sys.stdout.flush()
+    _tell_taken_over(kept, found, knowledge)
+    titles = {d: entry.title for d, entry in knowledge.diagnoses.items()}
+    for difference in changed:
+        subject, then, now = (titles.get(x, x) or "none" for x in (difference.subject, difference.then, difference.now))
+        click.echo(f"{subject}: then {then}, now {now}", err=True)
+    if kept.knowledge != knowledge.hash and kept.concluded is not None and not changed:
+        click.echo("every conclusion is as it was then", err=True)
+    return FINDINGS if changed else DONE
+
+
+def _tell_taken_over(kept: Record, found: Restored, knowledge: Knowledge) -> None:
+    """Says on standard error how a journal was taken over, where not simply whole."""
+    if kept.torn:
+        click.echo("the journal's last line was cut short, and is left out; it had not been acknowledged", err=True)
+    if kept.version != __version__:
+        click.echo(f"recorded with crampdx {kept.version}; this is {__version__}", err=True)
+    if kept.knowledge != knowledge.hash:
+        said = f"recorded with knowledge {kept.knowledge}; this is {knowledge.hash}: the answers are judged anew"
+        click.echo(said, err=True)
+    for left in found.left_out:
+        click.echo(f"not taken over: {left.finding}, {left.words}: {left.why}", err=True)
+
+
+def _journal_folder() -> Path:
+    from .engine.interview.journal import folder
+
+    try:
+        home = Path.home()
+    except RuntimeError:
+        home = Path(os.devnull)  # in which no folder can be made, and that is said where one is needed
+    return folder(os.environ, home)
+
+
+def _journal_named(name: str, where: Path) -> Path | None:
+    """The journal of this name in the folder; None after saying that there is none."""
+    from .engine.interview.journal import as_text, journals, named
+    from .engine.knowledge.problems import did_you_mean, shown
+
+    path = named(where, name)
+    if path is None:
+        raise click.UsageError(f"{shown(name)} is not the name of a journal in {as_text(where)}")
+    if not path.is_file():
+        near = did_you_mean(path.stem, (p.stem for p in journals(where)))
+        click.echo(f"no journal '{path.stem}' in {as_text(where)}. {near}".rstrip(), err=True)
+        return None
+    return path
+
+
 # shared --------------------------------------------------------------------------------------------------------------
+
+_SESSION = "Consultation"  # a session's title in its report: journals hold no names
+
+
+def _final_report(state: Consultation, knowledge: Knowledge, plain: bool = False) -> Outcome:
+    """Prints the report that ends a session, through Experta; the same bytes for the same answers and width."""
+    from .engine.report.text import print_outcome, summary
+
+    outcome = _reasoner(knowledge).conclude(state.findings)
+    print_outcome(_console(plain), _SESSION, outcome, __version__, state.warnings)
+    click.echo()
+    _say(summary(outcome))
+    return outcome
 
 
 def _knowledge(folder: Path | None) -> Knowledge:
@@ -723,20 +1132,46 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def _console() -> Console:
+def _console(plain: bool = False) -> Console:
+    """Prints reports; `plain` without colour and weight, whatever it prints to."""
     from rich.console import Console
 
-    return Console(highlight=False, emoji=False, markup=False, soft_wrap=False)
+    width = _width()  # as `_say` has it; rich would ask the terminal that standard error goes to
+    colours: Literal["auto"] | None = None if plain else "auto"
+    return Console(width=width, height=25, color_system=colours, highlight=False, emoji=False, markup=False, soft_wrap=False)
 
 
 def _say(text: str, mark: str = "", indent: int = 0) -> None:
     """A paragraph, wrapped to the terminal between words; later lines stand under the first."""
-    import shutil
+    for line in _wrapped(text, mark or " " * indent):
+        click.echo(line)
+
+
+def _wrapped(text: str, before: str) -> list[str]:
+    """The lines of a paragraph; an empty text is an empty line."""
     import textwrap
 
-    before = mark or " " * indent
-    width = max(30, min(shutil.get_terminal_size().columns, 100) - 1)
-    click.echo(textwrap.fill(text, width, initial_indent=before, subsequent_indent=" " * len(before)))
+    width = max(30, min(_width(), 100) - 1)
+    wrapper = textwrap.TextWrapper(width, before, " " * len(before), break_long_words=False, break_on_hyphens=False)
+    return wrapper.wrap(text) or [""]
+
+
+def _tell(text: str) -> None:
+    """A notice on standard error; wrapped only where somebody reads it in a terminal."""
+    for line in text.split("\n"):
+        for part in _wrapped(line, "") if sys.stderr.isatty() else [line]:
+            click.echo(part, err=True)
+
+
+def _width() -> int:
+    """Of the terminal as it is now; 80 where there is none."""
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def _read_cases(path: str, knowledge: Knowledge, expectations: bool = False) -> tuple[tuple[Case, ...], Problems]:

@@ -69,7 +69,7 @@ def weigh(knowledge: Knowledge, diagnosis: Diagnosis, standing: Standing) -> Con
         level=level,
         could_reach=best,
         points=points,
-        urgency=_urgency(diagnosis, level),
+        urgency=urgency_at(diagnosis, level),
         fired=tuple(r.id for r in sorted(fired, key=lambda r: _strength_order(r, counted))),
         counted=counted,
     )
@@ -112,7 +112,7 @@ def _unless_no(truth: Truth) -> Truth:
     return truth is not False
 
 
-def _urgency(diagnosis: Diagnosis, level: str) -> str:
+def urgency_at(diagnosis: Diagnosis, level: str) -> str:
     """What the diagnosis asks for at this level: that of the nearest lower level given; '' for none."""
     if level not in AT_LEAST_POSSIBLE:
         return ""
@@ -147,4 +147,4 @@ def is_listed(knowledge: Knowledge, conclusion: Conclusion) -> bool:
     return any(knowledge.rules[r].is_for for r in conclusion.fired)
 
 
-__all__ = ["Conclusion", "Inference", "Standing", "counting", "highest", "is_listed", "ranked", "weigh"]
+__all__ = ["Conclusion", "Inference", "Standing", "counting", "highest", "is_listed", "ranked", "urgency_at", "weigh"]

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 
 from ..knowledge.cases import read_answer, read_findings
 from ..knowledge.checks import conditions_of
-from ..knowledge.model import QUANTITY, YES_NO, Finding, Findings, Knowledge, Topic
+from ..knowledge.model import QUANTITY, YES_NO, Finding, Findings, Knowledge
 from ..knowledge.problems import Place, Problems
 from ..knowledge.quantities import plain
-from ..knowledge.truth import Valuation, names_in
+from ..knowledge.truth import names_in
 from ..knowledge.yamltext import Scalar
 
 TYPED = Place("answer", 1, 1)
 GROUPS = {"tests": ("laboratory",), "examination": ("examiner",)}
-
-
-@dataclass(frozen=True)
-class Screen:
-    """What is asked at once: one finding, or several yes-no findings that belong together."""
-
-    topic: str
-    title: str
-    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)
@@ -35,21 +27,24 @@ class Consultation:
     given: Mapping[str, str] = field(default_factory=dict)  # finding to what was answered, in words
     passed: frozenset[str] = frozenset()  # asked, and left unknown
     declined: frozenset[str] = frozenset()  # groups that cannot be answered at all: tests, examination
+    skipped: frozenset[str] = frozenset()  # topics, by id, that the person does not want to be asked about
+    topic: str = ""  # the id of the topic asked about last: it is exhausted before the next one
 
     @property
     def findings(self) -> Findings:
         """The answers as the engine takes them."""
-        return self._read()[0]
+        return self._read[0]
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is unusual about the answers, in words."""
-        return self._read()[1]
+        return self._read[1]
 
     def entries(self) -> dict[str, str]:
         """Every question put so far with its answer, `unknown` among them, by name."""
         return dict(sorted({**dict.fromkeys(self.passed, "unknown"), **self.given}.items()))
 
+    @cached_property
     def _read(self) -> tuple[Findings, tuple[str, ...]]:
         scalars = {name: Scalar(text, TYPED) for name, text in self.given.items()}
         return read_findings(scalars, self.knowledge, Problems(), TYPED)
@@ -67,6 +62,18 @@ class Consultation:
         """With a whole group (`tests`, `examination`) declined: it stays unknown and is no longer asked."""
         return replace(self, declined=self.declined | {group})
 
+    def reopened(self, group_or_topic: str) -> Consultation:
+        """With a declined group or a skipped topic asked about after all."""
+        return replace(self, declined=self.declined - {group_or_topic}, skipped=self.skipped - {group_or_topic})
+
+    def skipping(self, topic: str) -> Consultation:
+        """With a topic left out: what is open in it stays unknown and is no longer asked."""
+        return replace(self, skipped=self.skipped | {topic})
+
+    def at(self, topic: str) -> Consultation:
+        """The same answers, with this topic as the one that is being asked about."""
+        return self if topic == self.topic else replace(self, topic=topic)
+
     def problems_with(self, name: str, words: str) -> Problems:
         """What is wrong with an answer: unreadable, implausible, or impossible beside the others."""
         problems = Problems()
@@ -75,38 +82,6 @@ class Consultation:
             scalars = {n: Scalar(w, TYPED) for n, w in {**self.given, name: words}.items()}
             read_findings(scalars, self.knowledge, problems, TYPED)
         return problems
-
-    def next_screen(self) -> Screen | None:
-        """What to ask now: the first panel, topic by topic, with something open in it; None when all is asked."""
-        valuation = Valuation(self.knowledge, self.findings)
-        for topic in self.knowledge.topics:
-            for screen in self._screens(topic, valuation):
-                return screen
-        return None
-
-    def _screens(self, topic: Topic, valuation: Valuation) -> Iterator[Screen]:
-        for panel in topic.panels:
-            wanted = tuple(f for f in map(self.knowledge.findings.__getitem__, panel.findings) if self._open(f, valuation))
-            if not wanted:
-                continue
-            together = tuple(f for f in wanted if f.kind == YES_NO)
-            if wanted[0].kind == YES_NO:
-                yield Screen(topic.title, panel.title, together)
-            else:
-                yield Screen(topic.title, panel.title, wanted[:1])
-
-    def _open(self, finding: Finding, valuation: Valuation) -> bool:
-        """Whether the finding is still to be asked: not known, not passed, not declined, its gate not closed."""
-        if finding.name in valuation.findings or finding.name in self.passed or not finding.ask or finding.recorded_only:
-            return False
-        if any(finding.known_by in GROUPS[group] for group in self.declined):
-            return False
-        return finding.ask_when is None or valuation.of(finding.ask_when) is not False
-
-    def remaining(self) -> int:
-        """How many screens are still to come as things stand; answers can only close some of them."""
-        valuation = Valuation(self.knowledge, self.findings)
-        return sum(1 for topic in self.knowledge.topics for _ in self._screens(topic, valuation))
 
 
 def served_by(knowledge: Knowledge, name: str) -> tuple[str, ...]:

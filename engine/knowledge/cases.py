@@ -403,6 +403,24 @@ def _derive(answers: dict[str, Answer], knowledge: Knowledge, problems: Problems
             )
 
 
+def derived_value(scale: Scale, values: list[Decimal]) -> Decimal | None:
+    """A derived quantity for these values of its inputs, rounded; None where it does not exist or is not plausible."""
+    assert scale.derived is not None
+    exact = _derived(scale.derived, values)
+    value = None if exact is None else rounded(exact, scale.decimals)
+    return value if value is not None and scale.plausible[0] <= value <= scale.plausible[1] else None
+
+
+def with_derived(answers: Findings, knowledge: Knowledge) -> Findings | None:
+    """The answers with every derived quantity worked out anew; None when no patient can have them: what is stated
+    contradicts what is derived, a derived quantity is implausible, or the answers cannot hold together."""
+    problems = Problems()
+    known = {name: answer for name, answer in answers.items() if not answer.derived}
+    _derive(known, knowledge, problems, [], Place("", 0, 0))
+    findings: Findings = MappingProxyType(dict(sorted(known.items())))
+    return None if problems.errors or impossible(knowledge, findings) else findings
+
+
 def _derived(how: Derivation, values: list[Decimal]) -> Decimal | None:
     if how.how == "difference":
         return values[0] - values[1]

@@ -169,6 +169,7 @@ class Finding:
     choices: tuple[tuple[str, str], ...] = ()
     scale: Scale | None = None
     confirmatory: bool = False
+    fixed: bool = False  # it could not have been otherwise, so no explanation proposes it
     recorded_only: bool = False
     was: tuple[str, ...] = ()
     place: Place = field(default=NOWHERE, compare=False)

@@ -296,7 +296,7 @@ def _entries(node: yamltext.Node, what: str, problems: Problems) -> tuple[tuple[
 
 _FINDING_KEYS = (
     *("title", "ask", "kind", "known_by", "also_called", "ask_when", "when_closed", "choices", "unit", "units"),
-    *("decimals", "plausible", "usual", "reference", "reference_source", "derived", "confirmatory", "was"),
+    *("decimals", "plausible", "usual", "reference", "reference_source", "derived", "confirmatory", "fixed", "was"),
 )
 _ONLY_QUANTITY = ("unit", "units", "decimals", "plausible", "usual", "reference", "reference_source", "derived")
 _DERIVATIONS = ("difference", "absolute_difference", "ratio", "smaller_of", "larger_of", "linear")
@@ -345,6 +345,7 @@ def _finding(
         choices=_choices(fields) if kind == CHOICE else (),
         scale=_scale(fields) if kind == QUANTITY else None,
         confirmatory=fields.word("confirmatory", ("yes",)) == "yes",
+        fixed=fields.word("fixed", ("yes",)) == "yes",
         recorded_only=recorded_only,
         was=was,
         place=key.place,

@@ -1,0 +1,493 @@
+"""Explanations as text: paragraphs with an indent and a mark, which any printer can wrap to its width."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from ..inference.counterfactual import Smallest
+from ..inference.explanation import (
+    CONCEPT,
+    DIAGNOSIS,
+    FINDING,
+    ITEM,
+    NOT_KNOWN,
+    SCORE,
+    Cap,
+    Changes,
+    Fired,
+    How,
+    Lack,
+    Moved,
+    Silent,
+    Step,
+    WhyNot,
+)
+from ..inference.weighing import Conclusion
+from ..knowledge.model import AT_LEAST_POSSIBLE, Rule
+from ..knowledge.quantities import plain
+
+_STEP = 2  # columns that a level of a tree moves to the right
+_NARROWEST = 24  # columns that are always left for the text
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Text after a mark, `indent` columns from the left; lines that follow the first stand under its text."""
+
+    indent: int
+    mark: str
+    text: str
+
+
+def wrapped(paragraphs: Iterable[Paragraph], width: int) -> Iterator[str]:
+    """The lines of the paragraphs, none longer than `width` unless a word is; none ends in spaces."""
+    for paragraph in paragraphs:
+        mark = f"{paragraph.mark} " if paragraph.mark else ""
+        indent = " " * max(0, min(paragraph.indent, width - _NARROWEST - len(mark)))
+        yield from textwrap.wrap(
+            paragraph.text,
+            max(width, _NARROWEST),
+            initial_indent=indent + mark,
+            subsequent_indent=" " * len(indent + mark),
+            break_long_words=False,
+            break_on_hyphens=False,
+        ) or [""]
+
+
+# How it was reached --------------------------------------------------------------------------------------------------
+
+
+def how_paragraphs(account: How) -> tuple[Paragraph, ...]:
+    """How a subject came to stand where it stands, as a tree down to the findings."""
+    return tuple(_how(account))
+
+
+def _how(account: How) -> Iterator[Paragraph]:
+    if account.kind != DIAGNOSIS:
+        yield Paragraph(0, "", f"{account.title.rstrip('.')}: {account.state}")
+        yield from _steps(account.steps, _STEP)
+        if account.lacks:
+            heading = "What could still add to it:" if account.kind == SCORE else "What it still lacks:"
+            yield Paragraph(_STEP, "", heading)
+            yield from _parts(account.lacks, _STEP, set())
+        return
+    yield Paragraph(0, "", f"{account.title}: {account.state}, {_points(account.points)}")
+    for heading, fired in (("For it:", account.speaking_for), ("Against it:", account.against)):
+        if fired:
+            yield Paragraph(_STEP, "", heading)
+            for each in fired:
+                yield from _fired(each)
+    if not account.speaking_for and not account.against:
+        yield Paragraph(_STEP, "", "No rule about it has fired.")
+    expanded: set[str] = set()
+    for cap in account.caps:
+        yield from _cap(cap, expanded)
+
+
+def _fired(fired: Fired) -> Iterator[Paragraph]:
+    rule = fired.rule
+    scope = f" Scope: {rule.scope.rstrip('.')}." if rule.scope else ""
+    cited = f" [{', '.join(rule.source)}]"
+    yield Paragraph(_STEP, mark_of(rule, fired.points), f"{rule.title.rstrip('.')} ({rule.then}; {rule.id}).{scope}{cited}")
+    if fired.outdone_by:
+        said = f"counts for nothing beside {fired.outdone_by}, of the same cluster ({rule.cluster})"
+        yield Paragraph(_STEP + 4, "", said)
+    yield from _steps(fired.steps, _STEP + 4)
+
+
+def mark_of(rule: Rule, counted: int) -> str:
+    """What a rule counts for, in few characters; brackets when it is outdone."""
+    if rule.then in ("establishes", "excludes"):
+        return "+++" if rule.is_for else "---"
+    return f"{counted:+d}" if counted else "(+)" if rule.is_for else "(-)"
+
+
+def _steps(steps: tuple[Step, ...], indent: int) -> Iterator[Paragraph]:
+    idle = [s.title for s in steps if s.points is not None and not s.points and s.value == "no" and not s.steps]
+    for step in steps:
+        if len(idle) > 1 and step.title in idle:
+            continue
+        adds = "" if step.points is None or not step.points else f" ({_score_points(step.points)})"
+        yield Paragraph(indent, "-", f"{step.title}: {step.value}{adds}{', because' if step.steps else ''}")
+        yield from _steps(step.steps, indent + _STEP)
+    if len(idle) > 1:
+        yield Paragraph(indent, "-", f"no, adding nothing: {'; '.join(idle)}")
+
+
+def _cap(cap: Cap, expanded: set[str]) -> Iterator[Paragraph]:
+    what = "What it needs" if cap.kind == "needs" else "What 'likely' needs"
+    if cap.is_met:
+        yield Paragraph(_STEP, "", f"{what} is there:")
+        yield from _steps(cap.steps, _STEP)
+    else:
+        state = "is known not to be there" if cap.truth is False else "is not known to be there"
+        yield Paragraph(_STEP, "", f"{what} {state}, so it is at most {cap.at_most}:")
+        for lack in cap.lacks:
+            yield from _lack(lack, _STEP, expanded)
+
+
+# Why it was not ------------------------------------------------------------------------------------------------------
+
+
+def why_not_paragraphs(account: WhyNot, most: int | None = None) -> tuple[Paragraph, ...]:
+    """Why a diagnosis has not reached a level: what speaks against it, what holds it down, what each silent rule lacks;
+    of these at most so many."""
+    return tuple(_why_not(account, most))
+
+
+def _why_not(account: WhyNot, most: int | None) -> Iterator[Paragraph]:
+    expanded: set[str] = set()
+    standing = f"{account.title}: {account.level}, {_points(account.points)}"
+    if account.is_reached:
+        yield Paragraph(0, "", f"{standing}; '{account.aim}' is reached.")
+        return
+    needed = f", which takes {_points(account.needed_points)}" if account.needed_points is not None else ""
+    yield Paragraph(0, "", f"{standing}; not {account.aim}{needed}.")
+    if account.excluded_by:
+        yield Paragraph(_STEP, "", "It is excluded:")
+        for fired in account.excluded_by:
+            yield from _fired(fired)
+    for cap in account.caps:
+        yield from _cap(cap, expanded)
+    if account.against:
+        yield Paragraph(_STEP, "", "Against it:")
+        for fired in account.against:
+            yield from _fired(fired)
+    if account.outdone:
+        yield Paragraph(_STEP, "", "Fired, but counts for nothing:")
+        for fired in account.outdone:
+            yield Paragraph(
+                _STEP,
+                mark_of(fired.rule, 0),
+                f"{fired.rule.title.rstrip('.')} ({fired.rule.id}), beside {fired.outdone_by}",
+            )
+    if account.silent:
+        heading = "Rules for it that have not fired, the weightiest first (? may still fire, x cannot as things are known):"
+        yield Paragraph(_STEP, "", heading)
+        for silent in account.silent[:most]:
+            yield from _silent(silent, expanded)
+        left_out = len(account.silent[:0] if most is None else account.silent[most:])
+        if left_out:
+            yield Paragraph(_STEP, "", f"and {left_out} more, no weightier")
+    else:
+        yield Paragraph(_STEP, "", "Every rule for it has fired.")
+
+
+def _silent(silent: Silent, expanded: set[str]) -> Iterator[Paragraph]:
+    rule = silent.rule
+    adds = "" if rule.then == "establishes" else f", would add {silent.would_add}"
+    yield Paragraph(_STEP, _open_mark(silent.is_open), f"{rule.title.rstrip('.')} ({rule.then}{adds}; {rule.id})")
+    for lack in silent.lacks:
+        yield from _lack(lack, _STEP + 2, expanded)
+
+
+def _lack(lack: Lack, indent: int, expanded: set[str]) -> Iterator[Paragraph]:
+    """What is lacking as a tree; what a concept or score lacks is written out once, and is 'as above' from then on."""
+    mark = _open_mark(lack.is_open)
+    if lack.kind == FINDING:
+        yield Paragraph(indent, mark, in_one_line(lack))
+    elif lack.kind in (CONCEPT, SCORE):
+        said = f"{lack.title.rstrip('.')}: {lack.seen}, needed {lack.needed}"
+        known = f"{lack.name} {lack.needed}" in expanded
+        expanded.add(f"{lack.name} {lack.needed}")
+        yield Paragraph(indent, mark, f"{said}, as above" if known else f"{said}; for that:" if lack.parts else said)
+        if not known:
+            yield from _parts(lack.parts, indent + _STEP, expanded)
+    else:
+        so_far = f" ({lack.seen})" if lack.seen else ""
+        parts = tuple(_parts(lack.parts, indent + _STEP, expanded))
+        if len(parts) == 1:
+            yield Paragraph(indent, mark, f"{lack.needed}{so_far}, {parts[0].text}")
+        else:
+            yield Paragraph(indent, mark, f"{lack.needed}{so_far}:")
+            yield from parts
+
+
+def _parts(parts: tuple[Lack, ...], indent: int, expanded: set[str]) -> Iterator[Paragraph]:
+    """Plain findings that lack the same stand together in one paragraph; anything else has its own."""
+    groups: dict[tuple[bool, str, str, str], list[Lack]] = {}
+    rest: list[Lack] = []
+    for part in parts:
+        inner = part.parts[0] if part.kind == ITEM else part
+        if inner.kind == FINDING and not inner.from_what and inner.needed in ("yes", "no"):
+            groups.setdefault((inner.is_open, _seen(inner), inner.needed, _worth(part)), []).append(inner)
+        else:
+            rest.append(part)
+    for (is_open, seen, needed, worth), members in groups.items():
+        if len(members) == 1:
+            yield Paragraph(indent, _open_mark(is_open), in_one_line(members[0]) + worth)
+        else:
+            listed = "; ".join(m.title for m in members)
+            each = f"{worth} each" if worth else ""
+            yield Paragraph(indent, _open_mark(is_open), f"{seen}, needed {needed}{each}: {listed}")
+    for part in rest:
+        first, *others = _lack(part.parts[0] if part.kind == ITEM else part, indent, expanded)
+        yield replace(first, text=first.text + _worth(part))
+        yield from others
+
+
+def _worth(part: Lack) -> str:
+    return "" if part.points is None else f" ({_score_points(part.points)})"
+
+
+def _open_mark(is_open: bool) -> str:
+    return "?" if is_open else "x"
+
+
+def in_one_line(lack: Lack) -> str:
+    """A finding with the value seen and the value needed."""
+    worked_out = f" (worked out from: {'; '.join(lack.from_what)})" if lack.from_what and lack.seen == NOT_KNOWN else ""
+    return f"{lack.title}{worked_out}: {_seen(lack)}, needed {lack.needed}"
+
+
+def _seen(lack: Lack) -> str:
+    """The value seen; where only a closed gate says no, with what closes it."""
+    return f"{lack.seen} while '{'; '.join(_gates(lack.parts))}'" if lack.parts else lack.seen
+
+
+def _gates(parts: tuple[Lack, ...]) -> Iterator[str]:
+    for part in parts:
+        if part.title:
+            yield f"{part.title}: {part.seen}"
+        else:
+            yield from _gates(part.parts)
+
+
+# What if -------------------------------------------------------------------------------------------------------------
+
+
+def change_paragraphs(changes: Changes, titles: dict[str, str]) -> tuple[Paragraph, ...]:
+    """What would be otherwise; `titles` are those of the diagnoses."""
+    return tuple(_changes(changes, titles))
+
+
+def _changes(changes: Changes, titles: dict[str, str]) -> Iterator[Paragraph]:
+    if changes.is_empty:
+        yield Paragraph(0, "", "Nothing would change: no level, points, urgency, red flag, note or advice.")
+        return
+    if changes.urgency is not None:
+        yield Paragraph(0, "", f"Urgency: {changes.urgency[0].upper()} -> {changes.urgency[1].upper()}")
+    if changes.leading is not None:
+        first, then = (titles.get(d, "none") for d in changes.leading)
+        yield Paragraph(0, "", f"Leading: {first} -> {then}")
+    for flag in changes.red_flags_begun:
+        yield Paragraph(0, "!!", f"Red flag, {flag.urgency.upper()}: {flag.title}. Do: {flag.action}")
+    for flag in changes.red_flags_ended:
+        yield Paragraph(0, "-", f"No longer a red flag: {flag.title}")
+    for moved in changes.moved:
+        yield Paragraph(0, "", f"{moved.title}: {_from_to(moved)}")
+    for note in changes.notes_begun:
+        yield Paragraph(0, "*", f"{note.title.rstrip('.')}. {note.text}")
+    for note in changes.notes_ended:
+        yield Paragraph(0, "-", f"No longer noted: {note.title}")
+    for advice in changes.advice_begun:
+        yield Paragraph(0, "*", f"Advice given: {advice.text}")
+    for advice in changes.advice_ended:
+        yield Paragraph(0, "-", f"Advice no longer given: {advice.text}")
+
+
+def _from_to(moved: Moved) -> str:
+    return f"{_standing(moved.before)} -> {_standing(moved.after)}"
+
+
+def _standing(conclusion: Conclusion) -> str:
+    urgency = f", {conclusion.urgency}" if conclusion.level in AT_LEAST_POSSIBLE and conclusion.urgency else ""
+    return f"{conclusion.level} ({conclusion.points:+d}){urgency}"
+
+
+# The smallest change -------------------------------------------------------------------------------------------------
+
+
+def smallest_paragraphs(found: Smallest) -> tuple[Paragraph, ...]:
+    """The smallest sets of findings to be otherwise that would bring a diagnosis to a level, or that there is none."""
+    return tuple(_smallest(found))
+
+
+_AIMS = {
+    "established": "established",
+    "likely": "at least likely",
+    "possible": "at least possible",
+    "unlikely": "at most unlikely",
+    "excluded": "excluded",
+}
+
+
+def _smallest(found: Smallest) -> Iterator[Paragraph]:
+    aim = _AIMS[found.aim]
+    if found.size == 0:
+        yield Paragraph(0, "", f"{found.title} is {found.level}: that is {aim}, as it stands.")
+        return
+    if found.no_rule:
+        verb = "establish" if found.aim in AT_LEAST_POSSIBLE else "exclude"
+        yield Paragraph(0, "", f"No change of findings would make it {aim}: no rule of its own could {verb} it.")
+        return
+    if found.size is None:
+        yield Paragraph(0, "", f"No change of up to {_NUMBERS[found.most]} findings would make it {aim}.")
+        return
+    what = "one finding" if found.size == 1 else f"{_NUMBERS[found.size]} findings"
+    more = found.count - len(found.sets)
+    many = f"{found.count} such changes" if found.is_counted else f"more than {found.count} such changes"
+    how_many = "the only one" if found.count == 1 else f"{many}, {'of which these' if more else 'these'}"
+    yield Paragraph(0, "", f"The smallest change that would make it {aim} is of {what}; {how_many}:")
+    for number, changes in enumerate(found.sets, 1):
+        for position, change in enumerate(changes):
+            said = f"{change.title}: {change.within or change.after} (now {change.before})"
+            yield Paragraph(_STEP if not position else _STEP + 3, f"{number}." if not position else "", said)
+
+
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+# As data -------------------------------------------------------------------------------------------------------------
+
+
+def how_record(account: How) -> dict[str, Any]:
+    """How a subject came to stand where it stands, as plain data."""
+    return {
+        "id": account.id,
+        "kind": account.kind,
+        "title": account.title,
+        "state": account.state,
+        "points": account.points,
+        "for": [_fired_record(f) for f in account.speaking_for],
+        "against": [_fired_record(f) for f in account.against],
+        "caps": [_cap_record(c) for c in account.caps],
+        "because": [_step_record(s) for s in account.steps],
+        "lacks": [_lack_record(x) for x in account.lacks],
+    }
+
+
+def why_not_record(account: WhyNot) -> dict[str, Any]:
+    """Why a diagnosis has not reached a level, as plain data."""
+    return {
+        "aim": account.aim,
+        "reached": account.is_reached,
+        "needed_points": account.needed_points,
+        "silent": [
+            {
+                "rule": s.rule.id,
+                "title": s.rule.title,
+                "strength": s.rule.then,
+                "open": s.is_open,
+                "would_add": s.would_add,
+                "lacks": [_lack_record(x) for x in s.lacks],
+            }
+            for s in account.silent
+        ],
+        "outdone": [_fired_record(f) for f in account.outdone],
+        "against": [_fired_record(f) for f in account.against],
+        "excluded_by": [_fired_record(f) for f in account.excluded_by],
+        "caps": [_cap_record(c) for c in account.caps],
+    }
+
+
+def smallest_record(found: Smallest) -> dict[str, Any]:
+    """The smallest changes as plain data; `size` is null where no change of up to `most` findings would do."""
+    return {
+        "aim": found.aim,
+        "reached": found.is_reached,
+        "most": found.most,
+        "size": found.size,
+        "count": found.count,
+        "counted": found.is_counted,
+        "changes": [
+            [
+                {"finding": c.finding, "title": c.title, "before": c.before, "after": c.after, "within": c.within or None}
+                for c in changes
+            ]
+            for changes in found.sets
+        ],
+    }
+
+
+def changes_record(changes: Changes) -> dict[str, Any]:
+    """What differs between two outcomes, as plain data."""
+    return {
+        "urgency": _before_after(changes.urgency),
+        "leading": _before_after(changes.leading),
+        "red_flags": {
+            "begun": [f.id for f in changes.red_flags_begun],
+            "ended": [f.id for f in changes.red_flags_ended],
+        },
+        "diagnoses": [
+            {"diagnosis": m.diagnosis, "before": _standing_record(m.before), "after": _standing_record(m.after)}
+            for m in changes.moved
+        ],
+        "advice": {"begun": [a.id for a in changes.advice_begun], "ended": [a.id for a in changes.advice_ended]},
+        "notes": {"begun": [n.id for n in changes.notes_begun], "ended": [n.id for n in changes.notes_ended]},
+    }
+
+
+def _before_after(pair: tuple[str, str] | None) -> dict[str, str | None] | None:
+    return None if pair is None else {"before": pair[0] or None, "after": pair[1] or None}
+
+
+def _standing_record(conclusion: Conclusion) -> dict[str, Any]:
+    return {"level": conclusion.level, "points": conclusion.points, "urgency": conclusion.urgency or None}
+
+
+def _fired_record(fired: Fired) -> dict[str, Any]:
+    return {
+        "rule": fired.rule.id,
+        "title": fired.rule.title,
+        "strength": fired.rule.then,
+        "counted": fired.points,
+        "outdone_by": fired.outdone_by or None,
+        "because": [_step_record(s) for s in fired.steps],
+        "source": list(fired.rule.source),
+    }
+
+
+def _cap_record(cap: Cap) -> dict[str, Any]:
+    return {
+        "kind": cap.kind,
+        "met": cap.truth,
+        "at_most": None if cap.is_met else cap.at_most,
+        "because": [_step_record(s) for s in cap.steps],
+        "lacks": [_lack_record(x) for x in cap.lacks],
+    }
+
+
+def _step_record(step: Step) -> dict[str, Any]:
+    record: dict[str, Any] = {"name": step.name, "title": step.title, "kind": step.kind, "value": step.value}
+    if step.points is not None:
+        record["points"] = plain(step.points)
+    if step.steps:
+        record["because"] = [_step_record(s) for s in step.steps]
+    return record
+
+
+def _lack_record(lack: Lack) -> dict[str, Any]:
+    record: dict[str, Any] = {"kind": lack.kind, "open": lack.is_open}
+    if lack.name:
+        record |= {"name": lack.name, "title": lack.title, "seen": lack.seen}
+    if lack.needed:
+        record["needed"] = lack.needed
+    if lack.count:
+        record |= {"still": lack.count, "so_far": lack.so_far}
+    if lack.points is not None:
+        record["points"] = plain(lack.points)
+    if lack.parts:
+        record["parts"] = [_lack_record(p) for p in lack.parts]
+    return record
+
+
+# Shared --------------------------------------------------------------------------------------------------------------
+
+
+def _points(points: int) -> str:
+    return f"{points} point{'' if abs(points) == 1 else 's'}"
+
+
+def _score_points(points: Decimal) -> str:
+    return f"{'+' if points > 0 else ''}{plain(points)}"
+
+
+__all__ = [
+    *("Paragraph", "change_paragraphs", "changes_record", "how_paragraphs", "how_record", "in_one_line", "mark_of"),
+    *("smallest_paragraphs", "smallest_record", "why_not_paragraphs", "why_not_record", "wrapped"),
+]

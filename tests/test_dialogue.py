@@ -1,0 +1,771 @@
+"""The dialogue of a session as a value: what is said to what is typed, and what is recorded."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import replace
+from decimal import Decimal
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crampdx.engine.inference.outcome import outcome
+from crampdx.engine.inference.reference import infer
+from crampdx.engine.interview.consultation import Consultation
+from crampdx.engine.interview.questions import Interviewer, Stops
+from crampdx.engine.knowledge.model import CHOICE, Knowledge
+from crampdx.engine.session.dialogue import Dialogue
+from crampdx.engine.session.purpose import effects, glance, tried
+from crampdx.engine.session.typed import COMMANDS, WHOLE, lines_in
+from crampdx.engine.session.wording import HELP, in_ranks
+
+from answering import PATIENTS, InOrder, patient, session, text_of, whole_session
+from at_hand import built_in, cases_of, reasoner
+
+PRESSURE = "pain_disproportionate"  # the first line of a panel of red-flag signs
+
+
+# Answers -------------------------------------------------------------------------------------------------------------
+
+
+def test_numbers_are_yes_and_the_others_are_asked_again() -> None:
+    """`1 3` records two answers; the other lines are still open, and come as a screen of their own."""
+    dialogue, _ = session(asking="vomiting")
+    names = [f.name for f in dialogue.screen.findings]
+    reply = dialogue.reply("1 3")
+    assert dict(dialogue.state.given) == {names[0]: "yes", names[2]: "yes"}
+    assert "And of the others?" in text_of(reply)
+    assert [f.name for f in dialogue.screen.findings] == [names[1], *names[3:]]
+
+
+def test_the_others_are_asked_whatever_comes_between() -> None:
+    """An answer changed by `review`, or a screen looked at by `back`, does not take the rest of a list away."""
+    dialogue, _ = session(asking="vomiting")
+    names = [f.name for f in dialogue.screen.findings]
+    dialogue.reply("1 3")
+    assert "And of the others?" in text_of(dialogue.reply("review 1 no"))
+    dialogue.reply("back")
+    assert "And of the others?" in text_of(dialogue.reply(""))
+    assert [f.name for f in dialogue.screen.findings] == [names[1], *names[3:]]
+
+
+def test_the_others_are_not_asked_when_they_can_change_nothing() -> None:
+    """Where the interviewer has nothing more to ask, neither has the rest of a list."""
+    interviewer = InOrder(built_in())
+    dialogue, _ = session(interviewer)
+    interviewer.next_screen = lambda state: None
+    dialogue.reply("1")
+    assert dialogue.offered == "done"
+
+
+def test_only_answers_the_whole_list() -> None:
+    """`only 1 3` is a yes to these and a no to the others that are shown."""
+    dialogue, _ = session(asking="vomiting")
+    names = [f.name for f in dialogue.screen.findings]
+    dialogue.reply("only 1 3")
+    assert dict(dialogue.state.given) == {n: "yes" if n in (names[0], names[2]) else "no" for n in names}
+
+
+def test_none_is_a_no_to_the_lines_shown_and_to_nothing_else() -> None:
+    """`none` after `1` leaves the yes alone, and says nothing of any other finding."""
+    dialogue, _ = session(asking="vomiting")
+    names = [f.name for f in dialogue.screen.findings]
+    dialogue.reply("1")
+    dialogue.reply("none")
+    assert dict(dialogue.state.given) == {n: "yes" if n == names[0] else "no" for n in names}
+
+
+def test_dont_know_is_not_no() -> None:
+    """`?` leaves every line unknown, and none is asked again."""
+    dialogue, _ = session(asking="vomiting")
+    names = {f.name for f in dialogue.screen.findings}
+    dialogue.reply("?")
+    assert dict(dialogue.state.given) == {}
+    assert dialogue.state.passed == names
+    assert dialogue.screen is None or not names & {f.name for f in dialogue.screen.findings}
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    {
+        "1 3": {1: "yes", 3: "yes"},
+        "1,3": {1: "yes", 3: "yes"},
+        "2-4": {2: "yes", 3: "yes", 4: "yes"},
+        "2 no": {2: "no"},
+        "1 y 2 n 3 ?": {1: "yes", 2: "no", 3: "unknown"},
+        "1 2 no 4": {1: "no", 2: "no", 4: "yes"},
+        "only 2": {1: "no", 2: "yes", 3: "no", 4: "no"},
+        "none": dict.fromkeys((1, 2, 3, 4), "no"),
+        "all": dict.fromkeys((1, 2, 3, 4), "yes"),
+        "?": dict.fromkeys((1, 2, 3, 4), "unknown"),
+        **dict.fromkeys(
+            ("", ",", "5", "0", "1 5", "3-1", "1 3-1", "no 1", "only", "only x", "only 1 no", "y", "²", "1.5", "-1"), None
+        ),
+    }.items(),
+)
+def test_what_can_be_typed_at_a_list(typed: str, meant: dict[int, str] | None) -> None:
+    """Numbers, ranges and words after numbers; a bare `y` at several lines is none of them."""
+    assert lines_in(typed, 4) == meant
+
+
+def test_a_quantity_is_taken_with_or_without_a_unit() -> None:
+    """A bare number is in the unit that is asked for; another unit is shown converted; nonsense is asked again."""
+    dialogue, _ = session(asking="symptom_duration")
+    assert "taken as 20 days" in text_of(dialogue.reply("20"))
+    assert dialogue.state.given["symptom_duration"] == "20 days"
+    dialogue, _ = session(asking="symptom_duration")
+    assert "taken as 14 days (2 weeks)" in text_of(dialogue.reply("2 weeks"))
+    dialogue, _ = session(asking="symptom_duration")
+    for nonsense in ("2 wekes", "99999999", "1e9", "two weeks", "-5"):
+        reply = dialogue.reply(nonsense)
+        assert dict(dialogue.state.given) == {}, nonsense
+        assert dialogue.screen.findings[0].name == "symptom_duration"
+    assert "did you mean 'weeks'" in text_of(dialogue.reply("2 wekes"))
+    assert "plausible" in text_of(dialogue.reply("99999999"))
+    assert reply.prompt.startswith("(a number in days")
+
+
+def test_a_choice_is_taken_by_number_name_or_wording() -> None:
+    """All three say the same; a near miss is asked about."""
+    for typed in ("2", "female", "Female", "FEMALE"):
+        dialogue, _ = session(asking="sex")
+        while dialogue.screen.findings[0].name != "sex":
+            dialogue.reply("?")
+        dialogue.reply(typed)
+        assert dialogue.state.given["sex"] == "female", typed
+    dialogue, _ = session(asking="sex")
+    while dialogue.screen.findings[0].name != "sex":
+        dialogue.reply("?")
+    assert "Did you mean 'female'" in text_of(dialogue.reply("femle"))
+
+
+def test_a_choice_with_a_commands_name_is_a_choice() -> None:
+    """Where the question has that choice the answer wins; elsewhere the command does."""
+    knowledge = built_in()
+    sex = replace(knowledge.findings["sex"], choices=(("male", "Male"), ("why", "Why")))
+    odd = replace(knowledge, findings=MappingProxyType({**knowledge.findings, "sex": sex}))
+    dialogue, _ = session(start=Consultation(odd), asking="sex")
+    while dialogue.screen.findings[0].name != "sex":
+        assert "serve" in text_of(dialogue.reply("why"))
+        dialogue.reply("?")
+    dialogue.reply("why")
+    assert dialogue.state.given["sex"] == "why"
+
+
+def test_a_drugs_name_answers_whatever_is_asked() -> None:
+    """One name, or several between commas, in any case; a no given before becomes yes, and that is said."""
+    dialogue, _ = session()
+    asked = dialogue.screen
+    reply = dialogue.reply("Furosemide, simvastatin")
+    assert set(dialogue.state.given.values()) == {"yes"}
+    assert "statin_use" in dialogue.state.given
+    assert len(dialogue.state.given) == 2
+    assert "taken as yes" in text_of(reply)
+    assert dialogue.screen.findings == asked.findings
+    dialogue, _ = session(start=Consultation(built_in()).answered("statin_use", "no"))
+    assert "(was no)" in text_of(dialogue.reply("simvastatin"))
+    assert dialogue.state.given["statin_use"] == "yes"
+
+
+@pytest.mark.parametrize("asking", ["vomiting", "both_legs_affected", "symptom_duration", "sex"])
+def test_enter_records_nothing(asking: str) -> None:
+    """At a list, a yes-no question, a quantity and a choice: an empty line leaves the very same state."""
+    dialogue, _ = session(asking=asking)
+    before, screen = dialogue.state, dialogue.screen
+    for empty in ("", "   ", "\t"):
+        reply = dialogue.reply(empty)
+        assert dialogue.state is before
+        assert dialogue.screen is screen
+        assert "nothing typed" in text_of(reply)
+
+
+def test_an_answer_that_cannot_be_is_refused_with_the_one_it_disagrees_with() -> None:
+    """What is impossible beside another answer is not recorded, and the number to change that one with is named: also when
+    an early answer is changed under a later one."""
+    start = Consultation(built_in()).answered("sex", "female").answered("pregnant", "yes")
+    dialogue, _ = session(start=start)
+    for typed in ("review 1 male", "whatif sex male"):
+        reply = dialogue.reply(typed)
+        assert "Pregnant now ('review 2' changes it)" in text_of(reply)
+        assert "nothing was recorded" in text_of(reply)
+        assert dialogue.state is start or dict(dialogue.state.given) == dict(start.given)
+    dialogue.reply("review 2 no")
+    dialogue.reply("review 1 male")
+    assert dialogue.state.given["sex"] == "male"
+
+
+def test_a_no_that_cannot_be_leaves_its_line_unknown() -> None:
+    """`none` at a list of which one line must be yes beside another answer says so, and records the others."""
+    start = Consultation(built_in()).answered("onset_after_drug", "-2 weeks")
+    dialogue, _ = session(start=start, asking="symptoms_before_medicine")
+    while "symptoms_before_medicine" not in (names := {f.name for f in dialogue.screen.findings}):
+        dialogue.reply("?")
+    reply = dialogue.reply("none")
+    assert "cannot be 'no'" in text_of(reply)
+    assert "symptoms_before_medicine" in dialogue.state.passed
+    assert all(dialogue.state.given[n] == "no" for n in names - {"symptoms_before_medicine"})
+
+
+def test_unusual_values_are_said() -> None:
+    """A value outside the usual is accepted with a word."""
+    dialogue, _ = session(asking="heart_rate")
+    while dialogue.screen.findings[0].name != "heart_rate":
+        dialogue.reply("?")
+    assert "outside the usual" in text_of(dialogue.reply("210"))
+    assert dialogue.state.given["heart_rate"] == "210 beats/min"
+
+
+# Red flags -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_red_flag_interrupts_at_once_and_is_withdrawn_aloud() -> None:
+    """It is said with what to do, once, before the next question; when an answer is changed so that it no longer holds,
+    that is said, too."""
+    dialogue, _ = session(asking=PRESSURE)
+    numbers = {f.name: n for n, f in enumerate(dialogue.screen.findings, 1)}
+    reply = dialogue.reply(f"{numbers[PRESSURE]} {numbers['leg_feels_tense']}")
+    said = text_of(reply)
+    assert "!! RED FLAG, EMERGENCY" in said
+    assert said.index("Do: ") < said.index("And of the others?")
+    assert any(p.style == "danger" for p in reply.paragraphs)
+    assert "RED FLAG" not in text_of(dialogue.reply("none"))
+    dialogue.reply("back")
+    withdrawn = text_of(dialogue.reply("none"))
+    assert "No longer a red flag" in withdrawn
+    assert "RED FLAG" not in withdrawn.replace("No longer a red flag", "")
+
+
+def test_a_session_that_starts_with_a_red_flag_says_it_first() -> None:
+    """A case that holds one already: before any question."""
+    start = Consultation(built_in()).answered(PRESSURE, "yes").answered("leg_feels_tense", "yes")
+    dialogue, reply = session(start=start)
+    assert text_of(reply).index("!! RED FLAG") < text_of(reply).index(dialogue.screen.findings[0].ask)
+
+
+# Going back ----------------------------------------------------------------------------------------------------------
+
+
+def test_back_shows_the_answer_and_keeps_the_later_ones() -> None:
+    """Two screens back, one answer changed: every other answer is as it was, and the session goes on where it had been."""
+    dialogue, _ = session()
+    first = dialogue.screen.findings
+    dialogue.reply("1 yes 2 no 3 ?")
+    dialogue.reply("y")
+    later = dialogue.screen
+    given = dict(dialogue.state.given)
+    dialogue.reply("back")
+    reply = dialogue.reply("back")
+    assert dialogue.editing
+    assert dialogue.screen.findings == first
+    assert "(now: yes)" in text_of(reply)
+    assert "(now: no)" in text_of(reply)
+    assert "(now: not known)" in text_of(reply)
+    dialogue.reply("2")
+    assert dict(dialogue.state.given) == {**given, first[1].name: "yes"}
+    assert dialogue.screen.findings == later.findings
+
+
+def test_enter_keeps_an_answer_that_is_asked_again() -> None:
+    """`back` and Enter change nothing; so at a list, a yes-no question and a quantity."""
+    for asking, typed in (("vomiting", "none"), ("both_legs_affected", "y"), ("symptom_duration", "3 weeks")):
+        dialogue, _ = session(asking=asking)
+        dialogue.reply(typed)
+        given = dict(dialogue.state.given)
+        asked = dialogue.screen
+        assert "now: " in text_of(dialogue.reply("back"))
+        dialogue.reply("")
+        assert dict(dialogue.state.given) == given
+        assert dialogue.screen.findings == asked.findings
+
+
+def test_back_at_the_first_question_says_so() -> None:
+    """Nothing was asked before it; the state stays."""
+    dialogue, _ = session()
+    before = dialogue.state
+    assert "nothing was asked before" in text_of(dialogue.reply("back"))
+    assert dialogue.state is before
+
+
+def test_a_changed_answer_says_with_which_later_one_it_disagrees() -> None:
+    """When a gate closes behind an answer, the answer stays, and the disagreement is said once."""
+    start = Consultation(built_in()).answered("any_regular_medicine", "yes").answered("statin_use", "yes")
+    dialogue, _ = session(start=start)
+    said = text_of(dialogue.reply("review 1 no"))
+    assert dialogue.state.given["statin_use"] == "yes"
+    assert f"please check: {built_in().findings['statin_use'].title}" in said
+    assert "please check" not in text_of(dialogue.reply("?"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_going_back_never_loses_an_answer(data: st.DataObject) -> None:
+    """After any answers, any number of steps back and Enter, every answer is as it was."""
+    dialogue, _ = session()
+    for _ in range(data.draw(st.integers(1, 8))):
+        answers = st.sampled_from(["y", "none", "?", "1", "1 no", "20 days", "only 1", "male"])
+        dialogue.reply(data.draw(answers))
+    given, passed = dict(dialogue.state.given), dialogue.state.passed
+    for _ in range(data.draw(st.integers(1, 10))):
+        dialogue.reply("back")
+    dialogue.reply("")
+    assert dict(dialogue.state.given) == given
+    assert dialogue.state.passed == passed
+
+
+# Review --------------------------------------------------------------------------------------------------------------
+
+
+def test_review_numbers_every_answer_and_changes_it_by_number() -> None:
+    """Answers, what was passed, declined groups and skipped topics are all there; a number asks again, a value behind it
+    answers at once, and the number of what was left out asks about it after all."""
+    dialogue, _ = session()
+    names = [f.name for f in dialogue.screen.findings]
+    dialogue.reply("1 yes 2 no 3 ?")
+    dialogue.reply("no tests")
+    dialogue.reply("skip topic")
+    titles = [built_in().findings[n].title for n in names]
+    said = text_of(dialogue.reply("review"))
+    for line in (
+        f"1  {titles[0]}: yes",
+        f"2  {titles[1]}: no",
+        f"3  {titles[2]}: not known",
+        "4  all tests: left out",
+        "5  the topic",
+    ):
+        assert line in said
+    dialogue.reply("review 2 yes")
+    assert dialogue.state.given[names[1]] == "yes"
+    assert "(now: not known; Enter keeps it)" in text_of(dialogue.reply("review 3"))
+    dialogue.reply("n")
+    assert dialogue.state.given[names[2]] == "no"
+    dialogue.reply("review 5")
+    assert dialogue.state.skipped == frozenset()
+    dialogue.reply("review 4")
+    assert dialogue.state.declined == frozenset()
+
+
+def test_the_numbers_of_answers_stay() -> None:
+    """An answer that is changed, or taken back, keeps its number; later ones get the next."""
+    dialogue, _ = session()
+    titles = [f.title for f in dialogue.screen.findings]
+    dialogue.reply("1 yes 2 no")
+    dialogue.reply("review 1 ?")
+    dialogue.reply("n")
+    said = text_of(dialogue.reply("review"))
+    for number, (title, answer) in enumerate(zip(titles, ("not known", "no", "no"), strict=True), 1):
+        assert f"{number}  {title}: {answer}" in said
+
+
+def test_review_takes_an_answer_back() -> None:
+    """`review 1 ?` makes it unknown again."""
+    dialogue, _ = session()
+    name = dialogue.screen.findings[0].name
+    dialogue.reply("1")
+    dialogue.reply("review 1 ?")
+    assert name not in dialogue.state.given
+    assert name in dialogue.state.passed
+
+
+@pytest.mark.parametrize("typed", ["review 99", "review 0", "review xyzzy", "review 1 maybe", "review 1 7 days"])
+def test_a_review_that_means_nothing_changes_nothing(typed: str) -> None:
+    """A number that is not there, a word that no answer is about, a value that is none."""
+    dialogue, _ = session()
+    dialogue.reply("1")
+    before, screen = dialogue.state, dialogue.screen
+    dialogue.reply(typed)
+    assert dialogue.state is before
+    assert dialogue.screen is screen
+    assert not dialogue.editing
+
+
+# Leaving out ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_left_out_stays_unknown_and_is_not_asked() -> None:
+    """`skip topic`, `no tests`, `no examination`: none of their questions comes, and none is a no."""
+    dialogue, _ = session()
+    topic = dialogue.screen.topic
+    assert "at most" in text_of(dialogue.reply("skip topic"))
+    assert dialogue.screen.topic != topic
+    dialogue.reply("no tests")
+    dialogue.reply("no examination")
+    while dialogue.screen is not None:
+        assert {f.known_by for f in dialogue.screen.findings} == {"patient"}
+        assert dialogue.screen.topic != topic
+        dialogue.reply("?")
+    assert dict(dialogue.state.given) == {}
+
+
+def test_a_new_topic_is_announced_with_how_much_is_left() -> None:
+    """The topic's title and the number of screens at most, once a topic."""
+    dialogue, reply = session()
+    title = dialogue.screen.title
+    assert f"{title} (at most {dialogue.interviewer.remaining(dialogue.state)} screens left)" in text_of(reply)
+    assert "(at most" not in text_of(dialogue.reply("?"))
+
+
+# Stops ---------------------------------------------------------------------------------------------------------------
+
+
+def test_each_stop_is_said_once_and_again_when_it_was_lost() -> None:
+    """Safe, then settled; `n` goes on; Enter decides nothing; an edit that loses it brings the sentence back later."""
+    interviewer = InOrder(built_in())
+    dialogue, _ = session(interviewer)
+    interviewer.reached = Stops(True, False, 83)
+    reply = dialogue.reply("?")
+    assert "Safe to stop: whatever the answers to the 83 questions still open, the urgency and the do-not-miss" in text_of(
+        reply
+    )
+    assert reply.prompt == "Stop here? (y = report, n = go on)"
+    assert dialogue.offered == "safe"
+    dialogue.reply("")
+    assert dialogue.offered == "safe"
+    dialogue.reply("n")
+    assert dialogue.screen is not None
+    assert "Safe to stop" not in text_of(dialogue.reply("?"))
+    interviewer.reached = Stops(True, True, 70)
+    assert "nor would the leading diagnosis change" in text_of(dialogue.reply("?"))
+    dialogue.reply("n")
+    interviewer.reached = Stops(False, False, 90)
+    assert "no longer" in text_of(dialogue.reply("?"))
+    interviewer.reached = Stops(True, False, 60)
+    assert "the 60 questions" in text_of(dialogue.reply("?"))
+    assert dialogue.reply("y").ended
+
+
+def test_commands_work_at_an_offer_to_stop() -> None:
+    """An answer is looked at and changed, and the offer stands."""
+    interviewer = InOrder(built_in())
+    dialogue, _ = session(interviewer)
+    interviewer.reached = Stops(True, True, 83)
+    name = dialogue.screen.findings[0].name
+    dialogue.reply("1")
+    for command in ("why", "differential", "review", "help", "whatif fever", "report", "nonsense"):
+        assert dialogue.reply(command).prompt.startswith("Stop here?"), command
+    dialogue.reply("review 1 no")
+    assert dialogue.state.given[name] == "no"
+    assert dialogue.offered == "settled"
+    dialogue.reply("back")
+    assert dialogue.editing
+    dialogue.reply("")
+    assert dialogue.offered == "settled"
+
+
+def test_the_end_of_the_questions_is_said_and_answers_can_still_be_changed() -> None:
+    """When nothing is left to ask the session says so; `review` still works; y gives the report."""
+    dialogue, _ = session()
+    dialogue.reply("1")
+    while dialogue.screen is not None:
+        reply = dialogue.reply("?")
+    assert "Everything that could still change something has been asked" in text_of(reply)
+    assert dialogue.offered == "done"
+    assert "review" in text_of(dialogue.reply("n"))
+    dialogue.reply("review 1 no")
+    assert dialogue.offered == "done"
+    assert dialogue.reply("y").ended
+
+
+# Explanations --------------------------------------------------------------------------------------------------------
+
+
+def test_effects_are_named_the_gravest_first() -> None:
+    """Red flags, urgency and leading diagnosis, then each diagnosis whose level moves, then points; and the way back."""
+    state = Consultation(built_in())
+    before, after = glance(state), glance(state.answered("serum_potassium", "2.1 mmol/L"))
+    said = effects(before, after)
+    assert said[0].startswith("RED FLAG, emergency: ") or said[0].startswith("RED FLAG, ")
+    assert "urgency routine -> emergency" in said
+    assert "leading: Dehydration or electrolyte imbalance" in said
+    assert said[-1] == "Dehydration or electrolyte imbalance: not assessed -> likely"
+    back = effects(after, before)
+    assert back[0].startswith("no longer a red flag: ")
+    assert "leading: none" in back
+    assert effects(after, after) == ()
+
+
+@pytest.mark.parametrize("name", ["both_legs_affected", "sex", "pain_disproportionate", "unilateral_swelling"])
+def test_why_says_what_each_answer_would_do(name: str) -> None:
+    """What is said of an answer is what the answer then does."""
+    finding = built_in().findings[name]
+    state = Consultation(built_in()).answered("leg_cramps", "yes").answered("leg_feels_tense", "yes")
+    before = glance(state)
+    said = tried(state, finding, before)
+    words = [c for c, _ in finding.choices] if finding.kind == CHOICE else ["yes", "no"]
+    assert len(said) == len(words)
+    for word, (_, what) in zip(words, said, strict=True):
+        after = effects(before, glance(state.answered(name, word)))
+        assert (what == "nothing changes yet") == (not after)
+        assert all(effect in what for effect in after[:3])
+
+
+@pytest.mark.parametrize("name", ["symptom_duration", "serum_potassium", "serum_sodium", "left_calf_circumference", "age"])
+def test_why_says_what_each_value_would_do(name: str) -> None:
+    """Every value within a range that is named does what is said of the range: its ends, and some between."""
+    scale = built_in().findings[name].scale
+    state = Consultation(built_in()).answered("leg_cramps", "yes").answered("right_calf_circumference", "35 cm")
+    before = glance(state)
+    said = tried(state, built_in().findings[name], before)
+    step = Decimal(1).scaleb(-scale.decimals)
+    ends: list[tuple[Decimal, Decimal, str]] = []
+    for label, what in said:
+        numbers = [Decimal(w) for w in re.findall(r"-?[0-9.]+", label)] or list(scale.plausible)
+        low = scale.plausible[0] if label.startswith("up to") else numbers[0]
+        high = scale.plausible[1] if label.endswith("or more") else numbers[-1]
+        ends.append((low, high, what))
+    for (_, high, _), (low, _, _) in itertools.pairwise(ends):
+        assert low - high == step
+    for low, high, what in ends:
+        for value in {low, high, ((low + high) / 2).quantize(step), ((low + 3 * high) / 4).quantize(step)}:
+            words = f"{value} {scale.unit}"
+            assert not state.problems_with(name, words).errors
+            after = effects(before, glance(state.answered(name, words)))
+            assert (what == "nothing changes yet") == (not after)
+            assert all(effect in what for effect in after[:3])
+
+
+def test_why_names_the_rules_with_what_is_known_of_them() -> None:
+    """Rules still open that wait for the question, the weightiest first, with how many of their findings are known."""
+    dialogue, _ = session(asking=PRESSURE)
+    said = text_of(dialogue.reply("why"))
+    assert "still open" in said
+    assert "Red flag: Pain out of proportion" in said
+    assert "findings known)" in said
+    assert "pain far beyond what would be expected" in said
+    assert said.count("\n") < 40
+
+
+def test_a_glance_is_the_outcome(knowledge: Knowledge) -> None:
+    """Urgency, leading, red flags and levels of the quick look are those of the whole outcome, on every everyday case."""
+    for case in cases_of("everyday.yaml"):
+        state = Consultation(knowledge)
+        for name, scalar in case.given.items():
+            state = state.answered(name, scalar.text)
+        whole = outcome(knowledge, state.findings, infer(knowledge, state.findings))
+        seen = glance(state)
+        assert (seen.urgency, seen.leading) == (whole.urgency, whole.leading)
+        assert set(seen.red_flags) == {flag.id for flag, _ in whole.red_flags}
+
+
+def test_what_if_is_what_would_be_and_changes_nothing() -> None:
+    """The differential it shows is the one that follows when the answer is then given; the state is the very same."""
+    dialogue, _ = session()
+    before = dialogue.state
+    said = text_of(dialogue.reply("whatif serum_potassium 2.1"))
+    assert dialogue.state is before
+    assert "Urgency: ROUTINE -> EMERGENCY" in said
+    dialogue.state = before.answered("serum_potassium", "2.1 mmol/L")
+    for paragraph in in_ranks(dialogue.outcome()):
+        assert paragraph.text in said
+    for words in ("whatif serum potassium 2.1 mmol/L", "whatif Serum potassium 2.1"):
+        other, _ = session()
+        assert "EMERGENCY" in text_of(other.reply(words)), words
+
+
+def test_what_if_takes_a_line_and_says_yes_by_itself() -> None:
+    """A number is a line of the list that is shown; without a value yes is tried."""
+    dialogue, _ = session(asking=PRESSURE)
+    before = dialogue.state
+    title = dialogue.screen.findings[0].title
+    assert f"If {title[0].lower()}{title[1:]} were yes (nothing is recorded)" in text_of(dialogue.reply("whatif 1"))
+    assert "were no (nothing" in text_of(dialogue.reply("whatif 1 no"))
+    assert dialogue.state is before
+
+
+def test_what_if_without_effect_says_so() -> None:
+    """That nothing would change is an answer."""
+    dialogue, _ = session(start=Consultation(built_in()).answered("leg_cramps", "yes"))
+    assert "othing would change" in text_of(dialogue.reply("whatif leg_cramps yes"))
+
+
+def test_the_differential_is_that_of_the_outcome() -> None:
+    """A line each in rank order with level, points and how far it could still rise; the urgency before them."""
+    dialogue, _ = session(start=Consultation(built_in()).answered("serum_potassium", "2.1 mmol/L"))
+    said = text_of(dialogue.reply("differential"))
+    assert "Now: EMERGENCY" in said
+    lines = dialogue.outcome().lines
+    for number, line in enumerate(lines, 1):
+        title = built_in().diagnoses[line.conclusion.diagnosis].title
+        assert f"{number:>2}  {title}: {line.conclusion.level}" in said
+    assert "could still reach" in said
+
+
+def test_how_and_why_not_take_a_number_a_title_or_a_part() -> None:
+    """They say the same of the same diagnosis, and change nothing."""
+    start = Consultation(built_in()).answered("serum_potassium", "2.1 mmol/L")
+    dialogue, _ = session(start=start)
+    before = dialogue.state
+    by_number, by_part = (text_of(dialogue.reply(f"how {words}")) for words in ("1", "dehydration"))
+    assert by_number == by_part
+    assert "2.1 mmol/L" in by_number
+    assert "needed" in text_of(dialogue.reply("whynot DVT"))
+    assert "which one: " in text_of(dialogue.reply("how compartment"))
+    assert "did you mean 'Sarcoidosis'" in text_of(dialogue.reply("whynot sarcoidsis"))
+    assert "wants a diagnosis" in text_of(dialogue.reply("how"))
+    assert "no diagnosis is called so" in text_of(dialogue.reply("how xyzzy"))
+    assert dialogue.state is before
+
+
+def test_a_report_is_the_outcome_so_far() -> None:
+    """It is handed over whole, and the question comes again."""
+    dialogue, _ = session()
+    dialogue.reply("1")
+    reply = dialogue.reply("report")
+    assert reply.report is dialogue.outcome()
+    assert dialogue.screen.findings[0].ask in text_of(reply)
+
+
+def test_save_is_a_request() -> None:
+    """The name is handed over as it was typed; without one it is left to the caller."""
+    dialogue, _ = session()
+    assert dialogue.reply("save My File.yaml").save == "My File.yaml"
+    assert dialogue.reply("save").save == ""
+    assert dialogue.reply("why").save is None
+    for odd in ("save \x1b[2J.yaml", "save a\x00b", "save \ud800"):
+        assert dialogue.reply(odd).save is None
+
+
+# Words ---------------------------------------------------------------------------------------------------------------
+
+
+def test_help_has_every_command() -> None:
+    """Each command stands in the list, and has a line of its own under `help COMMAND`."""
+    dialogue, _ = session()
+    whole = text_of(dialogue.reply("help"))
+    for command in {*COMMANDS.values(), *WHOLE}:
+        assert command in whole
+        assert command in text_of(dialogue.reply(f"help {command.split()[0]}"))
+    assert len({t.usage for t in HELP}) == len(HELP)
+    assert "no help about" in text_of(dialogue.reply("help whyy"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        *(
+            ("whynt dvt", "whynot"),
+            ("differental", "differential"),
+            ("reveiw", "review"),
+            ("bakc", "back"),
+            ("hlep", "help"),
+        ),
+        *(
+            ("skip topc", "skip topic"),
+            ("no test", "no tests"),
+            ("no examinations", "no examination"),
+            ("skip", "skip topic"),
+        ),
+        *(("qiut", "quit"), ("noen", "none"), ("hydrochlorothiazid", "hydrochlorothiazide"), ("reprt", "report")),
+        *(("whatiff fever", "whatif"), ("sav", "save"), ("hwy", "why")),
+    ],
+)
+def test_a_slip_is_asked_about(typed: str, meant: str) -> None:
+    """Neither command nor answer: what was probably meant is named, at a list and at a yes-no question alike."""
+    for asking in ("vomiting", "both_legs_affected"):
+        dialogue, _ = session(asking=asking)
+        before = dialogue.state
+        said = text_of(dialogue.reply(typed))
+        if typed != "hwy":  # three letters are too few to tell
+            assert f"'{meant}'" in said, said
+        assert "Type " in said
+        assert dialogue.state is before
+
+
+ODD = [
+    "\x00",
+    "\x1b[2J",
+    "1\x00",
+    "²",
+    "٣",
+    "9" * 5000,
+    ",",
+    "1,,3x",
+    "é" * 100,
+    "yes no",
+    "\u202e",
+    "\ud800",
+    "only",
+    "1 2 3 4 5 6 7 8",
+]
+
+
+@pytest.mark.parametrize("typed", ODD)
+@pytest.mark.parametrize("asking", ["vomiting", "both_legs_affected", "symptom_duration", "sex"])
+def test_odd_input_is_no_answer_and_no_crash(typed: str, asking: str) -> None:
+    """Asked again, nothing recorded, and nothing that a terminal would obey is printed."""
+    dialogue, _ = session(asking=asking)
+    before = dialogue.state
+    for words in (typed, f"whatif {typed}", f"how {typed}", f"review {typed}", f"help {typed}", f"whynot {typed}"):
+        reply = dialogue.reply(words)
+        assert dialogue.state is before, words
+        assert all(c.isprintable() for p in reply.paragraphs for c in p.text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.text(max_size=30),
+            st.sampled_from(sorted({*COMMANDS, *WHOLE, "y", "n", "1", "none", "?"} - {"quit", "exit", "q"})),
+        ),
+        max_size=8,
+    )
+)
+def test_whatever_is_typed_every_answer_stays_readable(lines: list[str]) -> None:
+    """Any lines: no fault of ours, answers only to what was asked, each readable, a prompt for the next line."""
+    dialogue, reply = session()
+    for line in lines:
+        if reply.ended:
+            break
+        known = dict(dialogue.state.given)
+        reply = dialogue.reply(line)
+        assert reply.ended or reply.prompt
+        assert all(c.isprintable() for p in reply.paragraphs for c in p.text)
+        if known != dict(dialogue.state.given):
+            assert line.strip()
+        for name, words in dialogue.state.given.items():
+            assert not dialogue.state.problems_with(name, words).errors
+
+
+# Whole sessions ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tier", PATIENTS)
+def test_a_whole_session_of_each_tier(tier: str) -> None:
+    """A patient answers what is asked, to the last question: the leading diagnosis is the right one, the urgency that of
+    the whole case, and each answer is the patient's own."""
+    file, name, leading = PATIENTS[tier]
+    case = next(c for c in cases_of(file) if c.name.startswith(name))
+    _, dialogue = whole_session(tier)
+    final = reasoner().conclude(dialogue.state.findings)
+    assert final.leading == leading
+    assert final.urgency == reasoner().conclude(case.findings).urgency
+    table = patient(file, name)
+    assert set(dialogue.state.given) <= set(table)
+    for asked, words in table.items():
+        if asked in dialogue.state.given:
+            assert dialogue.state.findings[asked] == case.findings[asked], words
+
+
+def test_each_question_is_put_once() -> None:
+    """From the first question to the last, whatever is left unknown."""
+    dialogue = Dialogue(built_in(), Interviewer(built_in()), Consultation(built_in()))
+    dialogue.opening()
+    asked: list[str] = []
+    while dialogue.offered != "done":
+        if dialogue.screen is None:
+            dialogue.reply("n")
+            continue
+        asked += [f.name for f in dialogue.screen.findings]
+        dialogue.reply("no tests" if len(asked) == 1 else "?")
+    assert len(asked) == len(set(asked)) > 100
+
+
+def test_a_session_may_start_where_nothing_is_left_to_ask() -> None:
+    """Everything passed already: the first thing said is that there is nothing to ask, and answers can be changed."""
+    names = [n for t in built_in().topics for p in t.panels for n in p.findings]
+    dialogue, reply = session(start=Consultation(built_in()).left_unknown(*names))
+    assert dialogue.offered == "done"
+    assert reply.prompt.startswith("Stop here?")

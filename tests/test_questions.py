@@ -1,0 +1,153 @@
+"""Which question comes next: danger first, topic by topic, and nothing that can no longer change anything."""
+
+from __future__ import annotations
+
+import os
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
+
+from crampdx.engine.inference.outcome import outcome
+from crampdx.engine.inference.reference import infer
+from crampdx.engine.interview.consultation import Consultation
+from crampdx.engine.interview.questions import LINES, Interviewer, Screen
+from crampdx.engine.knowledge.model import KNOWERS, YES_NO, Knowledge
+from crampdx.engine.knowledge.truth import Valuation, impossible
+from crampdx.engine.report.records import record
+
+from small_worlds import dumped, knowledge_texts, patients, small_knowledge
+
+EXAMPLES = int(os.environ.get("CRAMPDX_EXAMPLES", "300")) // 2
+SEED = int(os.environ.get("CRAMPDX_SEED", "20261122"))
+TOPICS = {
+    "first": {
+        "title": "First",
+        "panels": [{"title": "A", "findings": ["ache", "bruise"]}, {"title": "B", "findings": ["gated"]}],
+    },
+    "second": {"title": "Second", "panels": [{"title": "C", "findings": ["chill", "drowse", "colour"]}]},
+    "third": {"title": "Third", "panels": [{"title": "D", "findings": ["level"]}, {"title": "E", "findings": ["width"]}]},
+}
+
+
+@pytest.fixture(scope="module", name="interviewer")
+def _interviewer(knowledge: Knowledge) -> Interviewer:
+    return Interviewer(knowledge)
+
+
+def asked_in_turn(interviewer: Interviewer, state: Consultation, yes: frozenset[str] = frozenset()) -> list[Screen]:
+    """Every screen of a session in which these are so, the other lines are not, and no number is known."""
+    screens: list[Screen] = []
+    while (screen := interviewer.next_screen(state)) is not None:
+        screens.append(screen)
+        for finding in screen.findings:
+            words = "yes" if finding.name in yes else "no"
+            if finding.kind == YES_NO and not state.problems_with(finding.name, words).errors:
+                state = state.answered(finding.name, words)
+            else:
+                state = state.left_unknown(finding.name)
+        state = state.at(screen.topic)
+    return screens
+
+
+def said(knowledge: Knowledge, state: Consultation) -> dict[str, Any]:
+    """What the report concludes. What is missing and what could be reached speak of questions, not of the patient; that nothing
+    for a diagnosis was found is one conclusion, whether a rule for it that cannot fire any more is decided or not."""
+    findings = state.findings
+    result = record("x", outcome(knowledge, findings, infer(knowledge, findings)))
+    kept = ("urgency", "red_flags", "notes", "scope", "leading")
+    quiet = ("undecided", "not assessed", "not supported")
+    lines = [(line["diagnosis"], line["level"], line["points"]) for line in result["differential"]]
+    levels = {diagnosis: ("" if level in quiet else level, points) for diagnosis, level, points in lines}
+    flags = {key: [entry["id"] for entry in result[key]] for key in ("red_flags", "notes", "scope")}
+    return {**{key: result[key] for key in kept if key not in flags}, **flags, "levels": levels, "advice": result["advice"]}
+
+
+@seed(SEED)
+@settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(knowledge_texts(), patients())
+def test_nothing_left_unasked_could_have_changed_anything(texts: dict[str, str], known: dict[str, str]) -> None:
+    """Where no more is asked, every answer to what was left out gives the same conclusions."""
+    knowledge = small_knowledge({**texts, "rules/interview.yaml": dumped(TOPICS)})
+    interviewer = Interviewer(knowledge)
+    known.pop("sum_of_both", None)
+    state = Consultation(knowledge, known)
+    if impossible(knowledge, state.findings):
+        return
+    for screen in asked_in_turn(interviewer, state):
+        for finding in screen.findings:
+            words = "no" if finding.kind == YES_NO else "unknown"
+            state = state.answered(finding.name, words) if words == "no" else state.left_unknown(finding.name)
+    now = said(knowledge, state)
+    valuation = Valuation(knowledge, state.findings)
+    silent = [
+        name
+        for name in ("ache", "bruise", "chill", "drowse", "gated")
+        if name not in state.given and name not in state.passed
+        if (gate := knowledge.findings[name].ask_when) is None or valuation.of(gate) is not False
+    ]
+    for words in product(("yes", "no"), repeat=len(silent)):
+        after = state
+        for name, word in zip(silent, words, strict=True):
+            after = after.answered(name, word)
+        assert said(knowledge, after) == now
+
+
+def test_a_session_asks_danger_first_and_a_topic_at_a_time(knowledge: Knowledge, interviewer: Interviewer) -> None:
+    """The first topic is that of the red flags. First what bears on danger is asked, then what bears on the differential, each from
+    the patient to the laboratory; in each part a topic that was left comes back only for a question that waited for its gate."""
+    screens = asked_in_turn(interviewer, Consultation(knowledge))
+    assert screens[0].topic == knowledge.topics[0].id
+    state = Consultation(knowledge)
+    danger = True
+    left: set[tuple[bool, str]] = set()
+    before: tuple[bool, int, str] | None = None
+    for screen in screens:
+        danger = danger and not interviewer.stops(state).safe
+        knower = max(KNOWERS.index(f.known_by) for f in screen.findings)
+        here = (danger, knower, screen.topic)
+        if before is not None and here != before:
+            left.add((before[0], before[2]))
+            assert before[0] != here[0] or before[1] <= here[1], "what the patient knows comes before what others find"
+        if (danger, screen.topic) in left:
+            assert all(f.ask_when is not None for f in screen.findings), f"{screen.topic} was left and came back"
+        before = here
+        assert 1 <= len(screen.findings) <= LINES
+        assert all(f.kind == YES_NO for f in screen.findings) or len(screen.findings) == 1
+        for finding in screen.findings:
+            after = state.answered(finding.name, "no") if finding.kind == YES_NO else None
+            fits = after is not None and not state.problems_with(finding.name, "no").errors
+            state = after if fits and after is not None else state.left_unknown(finding.name)
+        state = state.at(screen.topic)
+
+
+def test_a_gate_comes_before_its_question(knowledge: Knowledge, interviewer: Interviewer) -> None:
+    """What decides whether a question makes sense is asked first, and where it is no, the question is not put."""
+    state = Consultation(knowledge)
+    while (screen := interviewer.next_screen(state)) is not None:
+        valuation = Valuation(knowledge, state.findings)
+        for finding in screen.findings:
+            assert finding.ask_when is None or valuation.of(finding.ask_when) is not False
+        state = state.left_unknown(*(f.name for f in screen.findings)).at(screen.topic)
+    gated = {f.name for f in knowledge.findings.values() if f.ask_when is not None and f.known_by == "patient"}
+    asked = {f.name for s in asked_in_turn(interviewer, Consultation(knowledge)) for f in s.findings}
+    assert len(gated - asked) > len(gated) / 3, "nothing is so, hence most of what depends on something is not asked"
+
+
+def test_what_is_declined_or_skipped_is_not_asked(knowledge: Knowledge, interviewer: Interviewer) -> None:
+    """`no tests`, `no examination` and `skip topic` close whole groups at once; reopening brings them back."""
+    state = Consultation(knowledge).without("tests").without("examination").skipping(knowledge.topics[0].id)
+    screens = asked_in_turn(interviewer, state)
+    assert {f.known_by for s in screens for f in s.findings} == {"patient"}
+    assert knowledge.topics[0].id not in {s.topic for s in screens}
+    assert interviewer.remaining(state) < interviewer.remaining(Consultation(knowledge)) / 2
+    assert interviewer.next_screen(state.reopened(knowledge.topics[0].id)).topic == knowledge.topics[0].id  # type: ignore[union-attr]
+
+
+def test_screens_to_come_become_no_more(knowledge: Knowledge, interviewer: Interviewer) -> None:
+    """How many screens are said to be left is what it takes at most when each is answered whole."""
+    state = Consultation(knowledge).without("tests").without("examination")
+    expected = interviewer.remaining(state)
+    assert len(asked_in_turn(interviewer, state)) <= expected
+    assert 0 < interviewer.until_safe(state) <= expected

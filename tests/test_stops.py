@@ -1,0 +1,183 @@
+"""The two stops are proved: held against every way in which the open questions of small knowledge bases can be answered."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from itertools import product
+
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+
+from crampdx.engine.inference.bounds import Horizon, View
+from crampdx.engine.inference.reference import infer
+from crampdx.engine.inference.weighing import Inference, highest, ranked
+from crampdx.engine.interview.consultation import Consultation
+from crampdx.engine.interview.stops import is_safe, is_settled
+from crampdx.engine.knowledge.model import AT_LEAST_POSSIBLE, DO_NOT_MISS, YES_NO, Knowledge
+from crampdx.engine.knowledge.quantities import plain
+from crampdx.engine.knowledge.truth import Valuation, impossible
+
+from small_worlds import dumped, knowledge_texts, patients, small_knowledge
+
+EXAMPLES = int(os.environ.get("CRAMPDX_EXAMPLES", "300"))
+SEED = int(os.environ.get("CRAMPDX_SEED", "20261122"))
+CENSORED = ("> 4 u", "< 3 u", ">= 2.5 u", "3 u (1 to 2)", "1 u (2 to 9)")
+
+
+def what_matters(knowledge: Knowledge, inference: Inference) -> tuple[str, frozenset[str]]:
+    """Overall urgency, and the do-not-miss diagnoses at possible or above."""
+    flags = [knowledge.red_flags[f].urgency for f in inference.red_flags]
+    return (
+        highest([*flags, *(c.urgency for c in inference.conclusions.values())]),
+        frozenset(
+            d
+            for d, c in inference.conclusions.items()
+            if knowledge.diagnoses[d].tier == DO_NOT_MISS and c.level in AT_LEAST_POSSIBLE
+        ),
+    )
+
+
+def leader(knowledge: Knowledge, inference: Inference) -> str:
+    first = ranked(knowledge, inference.conclusions)[0]
+    return first.diagnosis if first.level in AT_LEAST_POSSIBLE else ""
+
+
+def answers_to(horizon: Horizon, name: str) -> list[str]:
+    """Every different answer to a question, in words; '' is don't know."""
+    finding = horizon.knowledge.findings[name]
+    if finding.kind == YES_NO:
+        return ["", "yes", "no"]
+    if finding.scale is None:
+        return ["", *(c for c, _ in finding.choices)]
+    values = [c.quantity.exact for c in horizon.cases(name) if c is not None and c.quantity is not None]
+    return ["", *(f"{plain(v)} u" for v in values if v is not None), *(CENSORED if name == "level" else CENSORED[:3])]
+
+
+def completions(horizon: Horizon, state: Consultation, open: frozenset[str]) -> Iterator[Consultation]:
+    """Every state that answers can lead to. A question is not put while its gate is no."""
+    gated = [n for n in open if horizon.knowledge.findings[n].ask_when is not None]
+    names = [*sorted(open - set(gated)), *gated]
+    for words in product(*(answers_to(horizon, n) for n in names)):
+        after = state
+        for name, answer in zip(names, words, strict=True):
+            gate = horizon.knowledge.findings[name].ask_when
+            if gate is not None and answer and Valuation(horizon.knowledge, after.findings).of(gate) is False:
+                break
+            if answer:
+                if after.problems_with(name, answer).errors:
+                    break
+                after = after.answered(name, answer)
+        else:
+            yield after
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> tuple[dict[str, str], dict[str, str], list[str]]:
+    """A knowledge base, what is known of a patient, and which questions are open: at most one of them a quantity."""
+    texts = draw(knowledge_texts())
+    known = draw(patients())
+    known.pop("sum_of_both", None)
+    asked = draw(
+        st.lists(st.sampled_from(["ache", "bruise", "chill", "drowse", "gated", "colour"]), max_size=3, unique=True)
+    )
+    asked += draw(st.sampled_from([[], ["level"], ["width"]]))
+    first, second = draw(
+        st.lists(st.sampled_from(["ache", "not ache", "bruise", "chill", "level > 4 u"]), min_size=2, max_size=2)
+    )
+    if draw(st.booleans()):
+        texts["facts/impossible.yaml"] = dumped({"never": {"title": "It cannot be", "when": {"all": [first, second]}}})
+    return texts, {n: w for n, w in known.items() if n not in asked}, asked
+
+
+def test_a_stop_is_never_too_early() -> None:
+    """What is called safe or settled stays as it is in every completion. How often it is said as early as is true is counted,
+    and printed with -s."""
+    counts: Counter[tuple[str, bool, bool]] = Counter()
+
+    @seed(SEED)
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(situations())
+    def hold(situation: tuple[dict[str, str], dict[str, str], list[str]]) -> None:
+        texts, known, asked = situation
+        knowledge = small_knowledge(texts)
+        horizon = Horizon(knowledge)
+        state = Consultation(knowledge, known)
+        if impossible(knowledge, state.findings):
+            return
+        valuation = Valuation(knowledge, state.findings)
+        gates = {n: knowledge.findings[n].ask_when for n in asked}
+        open = frozenset(n for n, gate in gates.items() if gate is None or valuation.of(gate) is not False)
+        if not open:
+            return
+        now = infer(knowledge, state.findings)
+        view = View(horizon, state.findings, open)
+        ends = [infer(knowledge, after.findings) for after in completions(horizon, state, open)]
+        stays = {
+            "safe": all(what_matters(knowledge, end) == what_matters(knowledge, now) for end in ends),
+            "settled": all(leader(knowledge, end) == leader(knowledge, now) for end in ends),
+        }
+        for word, said in (("safe", is_safe(view, now)), ("settled", is_settled(view, now))):
+            assert not said or stays[word], f"said to be {word}, and is not"
+            counts[word, stays[word], said] += 1
+
+    hold()
+    for word in ("safe", "settled"):
+        told, true = counts[word, True, True], counts[word, True, True] + counts[word, True, False]
+        print(
+            f"{word}: {true} of {true + counts[word, False, False]} situations; said in {told} ({told / true:.1%}), never too early"
+        )
+        assert told >= 0.9 * true > 0
+        assert counts[word, False, False] > 0
+
+
+TWO_ENDS = {
+    "facts/all.yaml": dumped(
+        {
+            "ache": {"title": "A thing", "ask": "Is it so?", "kind": "yes-no", "known_by": "patient"},
+            "level": {
+                **{"title": "An amount", "ask": "How much is it?", "kind": "quantity", "known_by": "patient"},
+                **{"unit": "u", "decimals": "1", "plausible": "0 to 10"},
+            },
+        }
+    ),
+    "rules/weighing.yaml": "points:\n  weak: 1\n  moderate: 3\n  strong: 6\nlevels:\n  possible: 3\n  likely: 6\n  unlikely: -3\n",
+    "rules/document.yaml": dumped(
+        {
+            "most_likely": {"heading": "Most likely", "diagnoses": ["alpha"]},
+            **{t: {"heading": t, "diagnoses": []} for t in ("other_likely", "do_not_miss", "rare")},
+        }
+    ),
+}
+
+
+def two_ends(first: str, second: str) -> Knowledge:
+    """A diagnosis that is urgent only when likely, and two rules for it, each of which makes it possible."""
+    rules = {
+        name: {"title": "A rule", "when": when, "then": "supports", "source": "expert"}
+        for name, when in (("alpha-first", first), ("alpha-second", second))
+    }
+    alpha = {
+        "title": "Alpha",
+        "summary": "A diagnosis",
+        "urgency": {"possible": "routine", "likely": "emergency"},
+        "rules": rules,
+    }
+    return small_knowledge({**TWO_ENDS, "rules/most_likely/alpha.yaml": dumped(alpha)})
+
+
+def test_rules_that_exclude_each_other_are_never_summed() -> None:
+    """Too little and too much of one quantity cannot both be so; too much and rather much can."""
+    for second, safe in (("level > 7 u", True), ("level > 2 u", False), ("ache", False)):
+        knowledge = two_ends("level < 3 u", second)
+        view = View(Horizon(knowledge), {}, frozenset({"level", "ache"}))
+        assert is_safe(view, infer(knowledge, {})) is safe
+        assert view.reach("alpha").high == 6, "the bound that is not taken case by case does add them up"
+
+
+def test_what_is_not_open_cannot_move() -> None:
+    """Yes and no would both make it possible: not settled while the question is open, settled once it is left unknown."""
+    knowledge = two_ends("ache", "not ache")
+    for open, settled in ((frozenset({"ache"}), False), (frozenset[str](), True)):
+        assert is_settled(View(Horizon(knowledge), {}, open), infer(knowledge, {})) is settled
