@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
 import gc
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from . import __version__
+from .engine.report.words import counted
+from .terminal import Lines, Signalled, columns, new_console, path_text, printable, say, signals_end
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from .engine.authoring.regression import Judged
     from .engine.inference.outcome import Outcome
     from .engine.inference.reasoner import Reasoner
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from .engine.knowledge.cases import Case
     from .engine.knowledge.model import Knowledge
     from .engine.knowledge.problems import Problem, Problems
-    from .engine.session.dialogue import Dialogue
-    from .engine.session.wording import Paragraph
 
 MOST_PROBLEMS = 200  # shown one by one in a terminal; JSON holds them all
 DONE, FINDINGS, USAGE, BAD_KNOWLEDGE, BAD_CASE, NOTHING, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 5, 70, 130
@@ -84,7 +81,7 @@ def _report_failure(fault: Exception) -> int:
 
     if isinstance(fault, InvalidInput):
         _print_problems(fault.problems, fault.texts)
-        click.echo(f"{_number(len(fault.problems), 'error')}", err=True)
+        click.echo(f"{counted(len(fault.problems), 'error')}", err=True)
         return BAD_KNOWLEDGE if isinstance(fault, InvalidKnowledge) else BAD_CASE
     if os.environ.get("CRAMPDX_DEBUG"):
         raise fault
@@ -127,7 +124,7 @@ def diagnose(cases: tuple[str, ...], form: str, folder: Path | None) -> int:
 
     knowledge = _knowledge(folder)
     reasoner = _reasoner(knowledge)
-    console = _console()
+    console = new_console()
     records: list[dict[str, Any]] = []
     faults: list[Problem] = []
     texts: dict[str, tuple[str, ...]] = {}
@@ -190,16 +187,16 @@ def batch(inputs: tuple[str, ...], output: Path, folder: Path | None) -> int:
             if problems.errors:
                 rejected += max(1, problems.refused)
                 _print_problems(problems.errors, problems.texts)
-                rejects = {**head, "file": _shown(str(file)), "problems": [_problem_record(p) for p in problems.errors]}
+                rejects = {**head, "file": path_text(file), "problems": [_problem_record(p) for p in problems.errors]}
                 stream.write(as_json_line(rejects))
             for case in cases:
                 outcome = reasoner.conclude(case.findings)
-                stream.write(as_json_line({**head, "file": _shown(str(file)), **record(case.name, outcome, case.warnings)}))
+                stream.write(as_json_line({**head, "file": path_text(file), **record(case.name, outcome, case.warnings)}))
                 done += 1
                 urgencies[outcome.urgency] = urgencies.get(outcome.urgency, 0) + 1
     counts = ", ".join(f"{n} {u}" for u, n in sorted(urgencies.items(), key=lambda item: _urgency_rank(item[0])))
     click.echo(
-        f"{_number(len(files), 'file')}: {_number(done, 'case')} evaluated ({counts or 'none'}), {rejected} rejected "
+        f"{counted(len(files), 'file')}: {counted(done, 'case')} evaluated ({counts or 'none'}), {rejected} rejected "
         f"-> {output}",
         err=True,
     )
@@ -226,7 +223,7 @@ def check(folder: Path | None, strict: bool) -> int:
 
     knowledge, problems = read(folder or BUILT_IN)
     _print_problems((*problems.errors, *problems.warnings), problems.texts, err=False)
-    counts = f"{_number(len(problems.errors), 'error')}, {_number(len(problems.warnings), 'warning')}"
+    counts = f"{counted(len(problems.errors), 'error')}, {counted(len(problems.warnings), 'warning')}"
     if knowledge is not None:
         click.echo(
             f"{len(knowledge.findings)} findings, {len(knowledge.concepts)} concepts, {len(knowledge.scores)} scores, "
@@ -279,8 +276,8 @@ def run_tests(path: Path | None, summary: bool, folder: Path | None) -> int:
                     click.echo(f"  {difference}")
     click.echo(
         (f"{passed} passed, {failed} failed" if passed or failed or not without else "nothing to pass or fail")
-        + (f", {_number(without, 'case')} without expectations" if without else "")
-        + (f", {_number(len(broken), 'error')} in case files" if broken else "")
+        + (f", {counted(without, 'case')} without expectations" if without else "")
+        + (f", {counted(len(broken), 'error')} in case files" if broken else "")
     )
     if summary:
         _print_summary(judged, reasoner)
@@ -332,10 +329,10 @@ def vocab(word: str, folder: Path | None) -> int:
             value = " or ".join((finding.scale.unit, *(u for u, _ in finding.scale.units)))
         if sys.stdout.isatty():  # the name whole, for it is what one copies
             click.echo(f"{click.style(finding.name, bold=True)}  ({value})")
-            _say(finding.title, indent=4)
+            say(finding.title, indent=4)
         else:
             click.echo(f"{finding.name}\t{value}\t{finding.title}")
-    click.echo(_number(len(found), "finding"), err=True)
+    click.echo(counted(len(found), "finding"), err=True)
     return DONE
 
 
@@ -431,6 +428,7 @@ def explain(case: str, diagnosis: str, aim: str | None, name: str | None, form: 
     from .engine.inference.reference import infer
     from .engine.knowledge.model import AT_LEAST_POSSIBLE
     from .engine.report import explained
+    from .engine.report.paragraphs import Paragraph, wrapped
     from .engine.report.text import DISCLAIMER
 
     knowledge = _knowledge(folder)
@@ -460,20 +458,20 @@ def explain(case: str, diagnosis: str, aim: str | None, name: str | None, form: 
         entry["smallest_change"] = None if smallest is None else explained.smallest_record(smallest)
         click.echo(_explain_document(knowledge, entry), nl=False)
         return DONE
-    paragraphs = [explained.Paragraph(0, "", _printable(patient.name)), explained.Paragraph(0, "", "")]
-    paragraphs += [explained.Paragraph(0, "?", _printable(w)) for w in (*patient.warnings, *concluded.doubts)]
+    paragraphs = [Paragraph(printable(patient.name)), Paragraph()]
+    paragraphs += [Paragraph(printable(w), "? ") for w in (*patient.warnings, *concluded.doubts)]
     if is_reached:
         paragraphs += explained.how_paragraphs(account)
     if lacking is not None:
         paragraphs += explained.why_not_paragraphs(lacking)
     if smallest is not None:
-        paragraphs += [explained.Paragraph(0, "", ""), *explained.smallest_paragraphs(smallest)]
+        paragraphs += [Paragraph(), *explained.smallest_paragraphs(smallest)]
     elif is_diagnosis:
         said = "--to likely (or established, possible, unlikely, excluded) adds the smallest change that would make it so."
-        paragraphs += [explained.Paragraph(0, "", ""), explained.Paragraph(0, "", said)]
+        paragraphs += [Paragraph(), Paragraph(said)]
     foot = f"crampdx {__version__}, knowledge {knowledge.hash}. {DISCLAIMER}"
-    paragraphs += [explained.Paragraph(0, "", ""), explained.Paragraph(0, "", foot)]
-    for line in explained.wrapped(paragraphs, _width()):
+    paragraphs += [Paragraph(), Paragraph(foot)]
+    for line in wrapped(paragraphs, columns()):
         click.echo(line)
     return DONE
 
@@ -503,15 +501,6 @@ def _subject(words: str, knowledge: Knowledge) -> str:
 # consult -------------------------------------------------------------------------------------------------------------
 
 _NEWEST = "-"  # no journal has this name
-_ROOM_TO_TYPE = 12  # columns that a prompt leaves free
-_NARROWEST = 20  # columns that a paragraph is given, however deep it stands
-
-
-class _Signalled(BaseException):
-    """The terminal has been closed, or the process has been asked to end."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
 
 
 @main.command()
@@ -538,6 +527,7 @@ def consult(
     from .engine.interview.consultation import Consultation
     from .engine.interview.questions import Interviewer
     from .engine.session.dialogue import Dialogue
+    from .sitting import SESSION, Kept, hold, leave, started_from, tell_interrupted
 
     if case is not None and resume is not None:
         raise click.UsageError("either a case to start from, or --resume")
@@ -547,7 +537,7 @@ def consult(
         raise click.UsageError(f"answers cannot be saved in {save.absolute().parent}; name another place with --save")
     knowledge = _knowledge(folder)
     start = Consultation(knowledge)
-    title = _SESSION
+    title = SESSION
     asked: tuple[tuple[str, ...], ...] = ()
     resumed: Path | None = None
     if case is not None:
@@ -557,273 +547,34 @@ def consult(
             return BAD_CASE
         chosen = _case_named(found, name, case)
         title = chosen.name
-        start = _started_from(chosen, start)
+        start = started_from(chosen, start)
     elif resume is not None:
         resumed = _journal_to_resume(resume)
         if resumed is None:
             return NOTHING
-    kept = _Kept(knowledge, resumed, wanted=not no_journal, saved=save is not None)
+    kept = Kept(knowledge, _journal_folder(), resumed, wanted=not no_journal, saved=save is not None)
     if resumed is not None:
         start, asked = _taken_up(resumed, kept.journal, knowledge)
-    terminal = _Lines(plain)
+    terminal = Lines(plain)
     try:
-        with _signals_end():
+        with signals_end():
             dialogue = Dialogue(knowledge, Interviewer(knowledge), start, asked)
             terminal.complete(dialogue.completions)
-            interrupted = finished = False
-            try:
-                _talk(dialogue, terminal, kept, title)
-                finished = True
-            except (click.Abort, KeyboardInterrupt):
-                interrupted = True
-            finally:  # whatever happens: a fault of ours must not cost the answers
-                kept.close(dialogue.state, ended=finished)
-                if save is not None and dialogue.state.entries() != start.entries():
-                    _keep(dialogue.state, save, title)
-            if interrupted:
-                return _interrupted(dialogue, kept, folder)
+            if not hold(dialogue, terminal, kept, title, save):
+                tell_interrupted(dialogue, kept, folder)
+                return INTERRUPTED
             kept.tell_how_to_go_on(folder)
             click.echo()
             _final_report(dialogue.state, knowledge, plain)
             return DONE
-    except _Signalled as signalled:
-        _leave(kept, folder)
+    except Signalled as signalled:
+        leave(kept, folder)
         return 128 + signalled.number
     except OSError:
         if not terminal.is_gone():
             raise
-        _leave(kept, folder)  # what is written to a terminal that is gone may fail before the signal comes
+        leave(kept, folder)  # what is written to a terminal that is gone may fail before the signal comes
         return 128 + signal.SIGHUP
-
-
-def _interrupted(dialogue: Dialogue, kept: _Kept, folder: Path | None) -> int:
-    """Says how to go on, and how things stand."""
-    from .engine.report.text import summary
-
-    _tell("\ninterrupted" + ("; what you have answered is kept" if kept.is_sound else ""))
-    kept.tell_how_to_go_on(folder)
-    _say(summary(dialogue.outcome()))
-    return INTERRUPTED
-
-
-def _talk(dialogue: Dialogue, terminal: _Lines, kept: _Kept, title: str) -> None:
-    """Puts what the dialogue says, and gives it what is typed; each change is in the journal before it is acknowledged."""
-    reply = dialogue.opening()
-    while True:
-        kept.record(dialogue.state, dialogue.outcome)
-        if reply.report is not None:
-            from .engine.report.text import print_outcome
-
-            print_outcome(_console(terminal.plain), "So far", reply.report, __version__, dialogue.state.warnings)
-        if reply.save is not None:
-            try:
-                _keep(dialogue.state, Path(reply.save or "consultation.yaml").expanduser(), title)
-            except RuntimeError:  # a home that is nobody's
-                _tell(f"there is no such folder: {_shown(reply.save)}")
-        terminal.show(reply.paragraphs)
-        if reply.ended:
-            return
-        typed = terminal.read(reply.prompt)
-        if typed is None:
-            return
-        reply = dialogue.reply(typed)
-
-
-class _Lines:
-    """Prints paragraphs and reads lines: with line editing on a terminal, plainly elsewhere. Nothing moves the cursor."""
-
-    def __init__(self, plain: bool) -> None:
-        self.on_terminal = sys.stdout.isatty()
-        self.plain = plain or not (sys.stdin.isatty() and self.on_terminal)
-        self.colour = not self.plain and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
-
-    def complete(self, completions: Callable[[], tuple[str, ...]]) -> None:
-        """From now on lines can be edited and called back, and words completed; nothing of it is written anywhere."""
-        if self.plain:
-            return
-        with contextlib.suppress(ImportError):
-            import readline
-
-            readline.set_auto_history(True)
-            readline.parse_and_bind("set enable-bracketed-paste off")
-            readline.parse_and_bind("tab: complete")
-            readline.set_completer_delims("")
-            readline.set_completer(_completer(completions))
-
-    def is_gone(self) -> bool:
-        """Whether there was a terminal that can no longer be written to."""
-        if not self.on_terminal:
-            return False
-        try:
-            click.echo("", nl=False)
-            os.get_terminal_size(sys.stdout.fileno())
-        except (OSError, ValueError):
-            return True
-        return False
-
-    def show(self, paragraphs: tuple[Paragraph, ...]) -> None:
-        for paragraph in paragraphs:
-            indent = paragraph.indent
-            if not self.plain:
-                indent = max(0, min(indent, _width() - _NARROWEST - len(paragraph.mark)))
-            before = " " * indent + paragraph.mark
-            lines = [(before + paragraph.text).rstrip()] if self.plain else _wrapped(paragraph.text, before)
-            for line in lines:
-                click.echo(self._styled(line, paragraph.style))
-
-    def _styled(self, line: str, style: str) -> str:
-        if not self.colour or not style:
-            return line
-        return click.style(line, fg="red", bold=True) if style == "danger" else click.style(line, bold=True)
-
-    def read(self, prompt: str) -> str | None:
-        """A line without its end; None where there are no more."""
-        if not self.plain and len(prompt) + _ROOM_TO_TYPE > _width():
-            _say(prompt)
-            prompt = ""
-        prompt = f"{prompt} > " if prompt else "> "
-        if not self.plain:
-            try:
-                return input(prompt)
-            except EOFError:
-                click.echo()
-                return None
-        click.echo(prompt, nl=False)
-        sys.stdout.flush()
-        typed = sys.stdin.readline(_MOST_OF_A_LINE)
-        rest = typed
-        while rest and not rest.endswith("\n"):  # the rest of a line that is far too long
-            rest = sys.stdin.readline(_MOST_OF_A_LINE)
-        if not sys.stdin.isatty():  # nobody has seen it typed
-            click.echo("".join(c if c.isprintable() else "?" for c in typed.rstrip("\r\n")[:_MOST_SHOWN]))
-        return typed.rstrip("\r\n") if typed else None
-
-
-_MOST_OF_A_LINE, _MOST_SHOWN = 10_000, 200
-
-
-def _completer(completions: Callable[[], tuple[str, ...]]) -> Callable[[str, int], str | None]:
-    def complete(text: str, number: int) -> str | None:
-        before, space, last = text.rpartition(" ")
-        found = [w for w in completions() if w.startswith(last.lower())] if last else []
-        return before + space + found[number] if number < len(found) else None
-
-    return complete
-
-
-class _Kept:
-    """The journal of a session, or that there is none; whatever goes wrong with it is said, and the session goes on."""
-
-    def __init__(self, knowledge: Knowledge, resumed: Path | None, wanted: bool, saved: bool) -> None:
-        from .engine.interview.journal import Journal, as_text
-
-        self.journal: Journal | None = None
-        self.is_sound = False  # all that was answered is on disk
-        self.anything = resumed is not None
-        self.wanted = wanted
-        if not wanted:
-            if not saved:
-                _tell("no journal: nothing is kept of what you answer, unless you type 'save'")
-            return
-        if resumed is not None:
-            self.journal = Journal.resume(resumed)
-        else:
-            stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
-            try:
-                self.journal = Journal.create(_journal_folder(), f"{stamp}-{os.getpid()}", knowledge, __version__)
-            except OSError as fault:
-                self._failed(fault)
-                return
-        self.is_sound = True
-        _tell(f"journal: {as_text(self.journal.path)} (health data: readable by you alone)")
-
-    def record(self, state: Consultation, outcome: Callable[[], Outcome]) -> None:
-        """Writes what is new. Where that fails it is said once, and tried again with the next answer."""
-        self.anything = self.anything or _holds_answers(state)
-        if self.journal is None or not self.anything:
-            return
-        try:
-            self.journal.record(state, outcome())
-        except OSError as fault:
-            if self.is_sound:
-                self._failed(fault)
-            self.is_sound = False
-            return
-        if not self.is_sound:
-            _tell("the journal is written again; nothing is missing from it")
-        self.is_sound = True
-
-    def _failed(self, fault: OSError) -> None:
-        where = f"{_shown(str(fault.filename))}: " if fault.filename else ""
-        said = f"the journal cannot be written ({where}{fault.strerror}); the session goes on"
-        _tell(f"{said}, and 'save' keeps the answers")
-
-    def close(self, state: Consultation, ended: bool) -> None:
-        """Writes what may be missing, and lets go of the file; one that holds nothing is taken away."""
-        journal = self.journal
-        if journal is None:
-            self._rescue(state)
-            return
-        try:
-            if self.anything:
-                journal.record(state)
-            journal.close(ended=ended and self.anything)
-            self.is_sound = True
-            if not self.anything:
-                journal.path.unlink(missing_ok=True)
-        except OSError as fault:
-            if self.is_sound:
-                self._failed(fault)
-            self.is_sound = False
-            self._rescue(state)
-
-    def _rescue(self, state: Consultation) -> None:
-        if self.wanted and state.entries():
-            with contextlib.suppress(OSError):
-                click.echo(f"\nyour answers, which could not be kept:\n\n{_case_text(state, _SESSION)}", err=True)
-
-    def tell_how_to_go_on(self, folder: Path | None) -> None:
-        """Says how the session can be taken up again, where it can."""
-        import shlex
-
-        if self.journal is not None and self.is_sound and self.anything:
-            knowledge = f" --knowledge {shlex.quote(_shown(str(folder)))}" if folder else ""
-            _tell(f"go on with: crampdx consult --resume {_shown(self.journal.path.stem)}{knowledge}")
-
-
-def _holds_answers(state: Consultation) -> bool:
-    return bool(state.given or state.passed or state.declined or state.skipped)
-
-
-@contextlib.contextmanager
-def _signals_end() -> Iterator[None]:
-    """A closed terminal and a request to end come as an exception, so that nothing is left half done."""
-
-    def end(number: int, frame: object) -> NoReturn:
-        for each in (signal.SIGHUP, signal.SIGTERM):
-            signal.signal(each, signal.SIG_IGN)  # one is enough
-        raise _Signalled(number)
-
-    # What is ignored stays ignored, as under nohup.
-    caught = [n for n in (signal.SIGHUP, signal.SIGTERM) if signal.getsignal(n) == signal.SIG_DFL]
-    before = {number: signal.signal(number, end) for number in caught}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _leave(kept: _Kept, folder: Path | None) -> None:
-    """Says how to go on, where anybody is there to read it; and leaves nothing to be written to a terminal that is gone."""
-    with contextlib.suppress(OSError):
-        click.echo("", err=True)
-        kept.tell_how_to_go_on(folder)
-    with contextlib.suppress(OSError):
-        sys.stdout.flush()
-        return
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _case_named(cases: tuple[Case, ...], name: str | None, path: str) -> Case:
@@ -835,23 +586,14 @@ def _case_named(cases: tuple[Case, ...], name: str | None, path: str) -> Case:
     for case in cases:
         if case.name == name:
             return case
-    names = "".join(f"\n  {_printable(case.name)}" for case in cases[:MOST_PROBLEMS])
+    names = "".join(f"\n  {printable(case.name)}" for case in cases[:MOST_PROBLEMS])
     if name is None:
-        raise click.UsageError(f"{_shown(path)} holds {len(cases)} cases; say which with --case NAME:{names}")
+        raise click.UsageError(f"{path_text(path)} holds {len(cases)} cases; say which with --case NAME:{names}")
     by_small = {case.name.lower(): case.name for case in cases}
     near = did_you_mean(name, by_small)
     for small, written in by_small.items():
         near = near.replace(shown(small), shown(written))
-    raise click.UsageError(f"no case of {_shown(path)} is called {shown(name)}. {near}".rstrip() + f"\nThere are:{names}")
-
-
-def _started_from(case: Case, start: Consultation) -> Consultation:
-    from .engine.knowledge.cases import means_unknown
-
-    for finding, scalar in case.given.items():
-        known = not means_unknown(scalar.text)
-        start = start.answered(finding, scalar.text) if known else start.left_unknown(finding)
-    return start
+    raise click.UsageError(f"no case of {path_text(path)} is called {shown(name)}. {near}".rstrip() + f"\nThere are:{names}")
 
 
 def _journal_to_resume(wanted: str) -> Path | None:
@@ -875,45 +617,6 @@ def _taken_up(path: Path, journal: Journal | None, knowledge: Knowledge) -> tupl
     found = restored(kept, knowledge)
     _tell_taken_over(kept, found, knowledge)
     return found.state, tuple(tuple(name for name, _ in entry.answers) for entry in kept.entries)
-
-
-def _keep(state: Consultation, target: Path, name: str) -> None:
-    """Saves the answers, or prints them where they cannot be saved."""
-    try:
-        path = _save_case(state, target, name)
-    except OSError as fault:
-        said = f"{_shown(str(target))} cannot be written ({fault.strerror})"
-        click.echo(f"\n{said}; your answers:\n\n{_case_text(state, name)}", err=True)
-        return
-    import shlex
-
-    _tell(f"\nanswers saved in {_shown(str(path))} (health data: readable by you alone)")
-    _tell(f"start from them with: crampdx consult {shlex.quote(_shown(str(path)))}")
-
-
-def _save_case(state: Consultation, wanted: Path, name: str) -> Path:
-    """Writes the answers as a case file that only its owner can read; never over an existing file."""
-    text = _case_text(state, name)
-    number = 1
-    while True:
-        path = wanted if number == 1 else wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            number += 1
-            continue
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        return path
-
-
-def _case_text(state: Consultation, name: str) -> str:
-    """The answers as a case file; what was asked and is not known is written so, in order not to be asked again."""
-    import json
-
-    lines = [f"case: {json.dumps(name, ensure_ascii=False)}", "given:"]
-    lines += [f"  {finding}: {json.dumps(words, ensure_ascii=False)}" for finding, words in state.entries().items()]
-    return "\n".join(lines) + "\n"
 
 
 # journal -------------------------------------------------------------------------------------------------------------
@@ -946,15 +649,15 @@ def list_journals(folder: Path | None) -> int:
             told = [f"cannot be read: {fault.strerror}"]
         else:
             urgency = kept.concluded.urgency if kept.concluded is not None else "nothing concluded"
-            told = [_number(kept.answers, "answer"), urgency, f"knowledge {kept.knowledge}"]
+            told = [counted(kept.answers, "answer"), urgency, f"knowledge {kept.knowledge}"]
             told += ["ended" if kept.ended else "not ended"]
             told += ["another knowledge base"] if kept.knowledge != knowledge.hash else []
         if sys.stdout.isatty():
-            click.echo(click.style(_shown(path.stem), bold=True))
-            _say(", ".join(told), indent=4)
+            click.echo(click.style(path_text(path.stem), bold=True))
+            say(", ".join(told), indent=4)
         else:
-            click.echo("\t".join((_shown(path.stem), *told)))
-    click.echo(f"{_number(len(found), 'journal')} in {as_text(where)}", err=True)
+            click.echo("\t".join((path_text(path.stem), *told)))
+    click.echo(f"{counted(len(found), 'journal')} in {as_text(where)}", err=True)
     return DONE
 
 
@@ -982,8 +685,8 @@ def delete_journals(names: tuple[str, ...], every: bool, yes: bool) -> int:
         if not sys.stdin.isatty():
             raise click.UsageError("there is no terminal to ask on: say --yes to delete")
         for path in wanted:
-            click.echo(f"  {_shown(path.stem)}", err=True)
-        if not click.confirm(f"Delete {_number(len(wanted), 'journal')} for good?", err=True):
+            click.echo(f"  {path_text(path.stem)}", err=True)
+        if not click.confirm(f"Delete {counted(len(wanted), 'journal')} for good?", err=True):
             click.echo("nothing is deleted", err=True)
             return DONE
     deleted = 0
@@ -992,10 +695,10 @@ def delete_journals(names: tuple[str, ...], every: bool, yes: bool) -> int:
             delete(path)
             deleted += 1
         except InUse:
-            click.echo(f"kept: {_shown(path.stem)}: a session has it open", err=True)
+            click.echo(f"kept: {path_text(path.stem)}: a session has it open", err=True)
         except OSError as fault:
-            click.echo(f"kept: {_shown(path.stem)}: {fault.strerror}", err=True)
-    click.echo(f"{_number(deleted, 'journal')} deleted from {as_text(where)}", err=True)
+            click.echo(f"kept: {path_text(path.stem)}: {fault.strerror}", err=True)
+    click.echo(f"{counted(deleted, 'journal')} deleted from {as_text(where)}", err=True)
     return DONE if deleted == len(wanted) else FINDINGS
 
 
@@ -1012,6 +715,7 @@ def replay(journal: str, form: str, folder: Path | None) -> int:
     from .engine.interview.journal import concluded, differences, read, restored
     from .engine.knowledge.problems import InvalidInput
     from .engine.report.records import as_json, envelope, record
+    from .sitting import SESSION
 
     path = Path(journal) if os.path.lexists(journal) or os.sep in journal else _journal_named(journal, _journal_folder())
     if path is None:
@@ -1033,7 +737,7 @@ def replay(journal: str, form: str, folder: Path | None) -> int:
         outcome = _final_report(found.state, knowledge)
     changed = differences(kept.concluded, concluded(outcome)) if kept.concluded is not None else ()
     if form == "json":
-        document = envelope(__version__, knowledge, [record(_SESSION, outcome, found.state.warnings)])
+        document = envelope(__version__, knowledge, [record(SESSION, outcome, found.state.warnings)])
         document["journal"] = {
             "version": kept.version,
             "knowledge": kept.knowledge,
@@ -1093,17 +797,16 @@ def _journal_named(name: str, where: Path) -> Path | None:
 
 # shared --------------------------------------------------------------------------------------------------------------
 
-_SESSION = "Consultation"  # a session's title in its report: journals hold no names
-
 
 def _final_report(state: Consultation, knowledge: Knowledge, plain: bool = False) -> Outcome:
     """Prints the report that ends a session, through Experta; the same bytes for the same answers and width."""
     from .engine.report.text import print_outcome, summary
+    from .sitting import SESSION
 
     outcome = _reasoner(knowledge).conclude(state.findings)
-    print_outcome(_console(plain), _SESSION, outcome, __version__, state.warnings)
+    print_outcome(new_console(plain), SESSION, outcome, __version__, state.warnings)
     click.echo()
-    _say(summary(outcome))
+    say(summary(outcome))
     return outcome
 
 
@@ -1132,48 +835,6 @@ def _uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def _console(plain: bool = False) -> Console:
-    """Prints reports; `plain` without colour and weight, whatever it prints to."""
-    from rich.console import Console
-
-    width = _width()  # as `_say` has it; rich would ask the terminal that standard error goes to
-    colours: Literal["auto"] | None = None if plain else "auto"
-    return Console(width=width, height=25, color_system=colours, highlight=False, emoji=False, markup=False, soft_wrap=False)
-
-
-def _say(text: str, mark: str = "", indent: int = 0) -> None:
-    """A paragraph, wrapped to the terminal between words; later lines stand under the first."""
-    for line in _wrapped(text, mark or " " * indent):
-        click.echo(line)
-
-
-def _wrapped(text: str, before: str) -> list[str]:
-    """The lines of a paragraph; an empty text is an empty line."""
-    import textwrap
-
-    width = max(30, min(_width(), 100) - 1)
-    wrapper = textwrap.TextWrapper(width, before, " " * len(before), break_long_words=False, break_on_hyphens=False)
-    return wrapper.wrap(text) or [""]
-
-
-def _tell(text: str) -> None:
-    """A notice on standard error; wrapped only where somebody reads it in a terminal."""
-    for line in text.split("\n"):
-        for part in _wrapped(line, "") if sys.stderr.isatty() else [line]:
-            click.echo(part, err=True)
-
-
-def _width() -> int:
-    """Of the terminal as it is now; 80 where there is none."""
-    import shutil
-
-    return shutil.get_terminal_size().columns
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else "?" for c in text)
-
-
 def _read_cases(path: str, knowledge: Knowledge, expectations: bool = False) -> tuple[tuple[Case, ...], Problems]:
     """The usable cases of a file (`-` is standard input), with what they expect where that is wanted, and what is wrong
     with the others."""
@@ -1182,7 +843,7 @@ def _read_cases(path: str, knowledge: Knowledge, expectations: bool = False) -> 
     from .engine.knowledge.yamltext import decode
 
     problems = Problems()
-    name = "<stdin>" if path == "-" else _shown(path)
+    name = "<stdin>" if path == "-" else path_text(path)
     try:
         data = _read(path)
     except OSError as fault:
@@ -1199,11 +860,6 @@ def _read(path: str) -> bytes:
     with contextlib.ExitStack() as stack:
         stream = sys.stdin.buffer if path == "-" else stack.enter_context(open(path, "rb"))
         return stream.read(4 * LONGEST + 1)
-
-
-def _shown(path: str) -> str:
-    """A file's name that can be printed, also where its bytes are not UTF-8."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _case_files(inputs: tuple[str, ...]) -> list[Path]:
@@ -1258,10 +914,6 @@ def _problem_record(problem: Problem) -> dict[str, Any]:
         "message": problem.message,
         "help": problem.help,
     }
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def run_as_program() -> NoReturn:

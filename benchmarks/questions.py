@@ -23,7 +23,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from crampdx.engine.inference.reference import infer
-from crampdx.engine.inference.weighing import highest, ranked
+from crampdx.engine.inference.weighing import leading_of, urgency_of
 from crampdx.engine.interview import questions
 from crampdx.engine.interview.consultation import Consultation
 from crampdx.engine.interview.questions import Interviewer, Screen
@@ -145,12 +145,9 @@ def consistent(answers: Words) -> Words:
 def ends(state: Consultation) -> tuple[str, frozenset[str], str]:
     """Urgency, do-not-miss diagnoses at possible or above, leading diagnosis."""
     found = infer(K, state.findings)
-    urgencies = [K.red_flags[f].urgency for f in found.red_flags] + [c.urgency for c in found.conclusions.values()]
-    serious = (
-        d for d, c in found.conclusions.items() if K.diagnoses[d].tier == DO_NOT_MISS and c.level in AT_LEAST_POSSIBLE
-    )
-    first = ranked(K, found.conclusions)[0]
-    return highest(urgencies), frozenset(serious), first.diagnosis if first.level in AT_LEAST_POSSIBLE else ""
+    supported = (d for d, c in found.conclusions.items() if c.level in AT_LEAST_POSSIBLE)
+    serious = frozenset(d for d in supported if K.diagnoses[d].tier == DO_NOT_MISS)
+    return urgency_of(K, found), serious, leading_of(K, found)
 
 
 # Orders --------------------------------------------------------------------------------------------------------------
@@ -214,8 +211,8 @@ def screens_of(look: questions._Look, wanted: frozenset[str]) -> Iterator[Screen
     """Every screen that could be put now: filled from each panel on, within its topic."""
     panels = list(look._panels(look._ready(wanted)))
     for lines in panels:
-        rest = [p for p in panels if p.topic is lines.topic and p.together and p is not lines]
-        groups = questions._filled([lines, *rest]) if lines.together else [questions.Group(lines.title, lines.findings)]
+        rest = [p for p in panels if p.topic is lines.topic and not p.alone and p is not lines]
+        groups = [lines.group] if lines.alone else questions._filled([lines, *rest])
         yield Screen(lines.topic.id, lines.topic.title, tuple(groups))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 
+from crampdx.engine.inference.bounds import Horizon
 from crampdx.engine.interview.consultation import Consultation
 from crampdx.engine.interview.questions import Group, Interviewer, Screen, Stops
 from crampdx.engine.knowledge.model import YES_NO, Finding, Knowledge
@@ -20,7 +21,8 @@ class InOrder(Interviewer):
 
     def __init__(self, knowledge: Knowledge) -> None:
         self.knowledge = knowledge
-        self.reached = Stops(False, False, 0)
+        self.horizon = Horizon(knowledge)
+        self.reached = Stops(False, False, 0, 0)
 
     def next_screen(self, state: Consultation) -> Screen | None:
         return next(self._screens_in_order(state), None)
@@ -37,7 +39,7 @@ class InOrder(Interviewer):
     def remaining(self, state: Consultation) -> int:
         return sum(1 for _ in self._screens_in_order(state))
 
-    def until_safe(self, state: Consultation) -> int:
+    def before_safe(self, state: Consultation) -> int:
         return 0
 
     def _screens_in_order(self, state: Consultation) -> Iterator[Screen]:

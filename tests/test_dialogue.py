@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from dataclasses import replace
 from decimal import Decimal
 from types import MappingProxyType
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from crampdx.engine.inference.bounds import Horizon
 from crampdx.engine.inference.outcome import outcome
 from crampdx.engine.inference.reference import infer
 from crampdx.engine.interview.consultation import Consultation
@@ -24,6 +24,7 @@ from crampdx.engine.session.wording import HELP, in_ranks
 
 from answering import PATIENTS, InOrder, patient, session, text_of, whole_session
 from at_hand import built_in, cases_of, reasoner
+from small_worlds import knowledge_texts, patients, small_knowledge
 
 PRESSURE = "pain_disproportionate"  # the first line of a panel of red-flag signs
 
@@ -252,8 +253,8 @@ def test_back_shows_the_answer_and_keeps_the_later_ones() -> None:
     """Two screens back, one answer changed: every other answer is as it was, and the session goes on where it had been."""
     dialogue, _ = session()
     first = dialogue.screen.findings
-    dialogue.reply("1 yes 2 no 3 ?")
-    dialogue.reply("y")
+    dialogue.reply("1 yes 2 no 3 4 5 6 ?")
+    dialogue.reply("none")
     later = dialogue.screen
     given = dict(dialogue.state.given)
     dialogue.reply("back")
@@ -355,7 +356,7 @@ def test_the_numbers_of_answers_stay() -> None:
     dialogue.reply("review 1 ?")
     dialogue.reply("n")
     said = text_of(dialogue.reply("review"))
-    for number, (title, answer) in enumerate(zip(titles, ("not known", "no", "no"), strict=True), 1):
+    for number, (title, answer) in enumerate(zip(titles, ("not known", *["no"] * 5), strict=True), 1):
         assert f"{number}  {title}: {answer}" in said
 
 
@@ -388,7 +389,8 @@ def test_what_is_left_out_stays_unknown_and_is_not_asked() -> None:
     """`skip topic`, `no tests`, `no examination`: none of their questions comes, and none is a no."""
     dialogue, _ = session()
     topic = dialogue.screen.topic
-    assert "at most" in text_of(dialogue.reply("skip topic"))
+    skipped = text_of(dialogue.reply("skip topic"))
+    assert "signs of danger" in skipped and "'review' asks about it after all" in skipped
     assert dialogue.screen.topic != topic
     dialogue.reply("no tests")
     dialogue.reply("no examination")
@@ -400,11 +402,15 @@ def test_what_is_left_out_stays_unknown_and_is_not_asked() -> None:
 
 
 def test_a_new_topic_is_announced_with_how_much_is_left() -> None:
-    """The topic's title and the number of screens at most, once a topic."""
+    """The topic's title and about how many screens, once a topic: those before it may be safe to stop, then all."""
     dialogue, reply = session()
     title = dialogue.screen.title
-    assert f"{title} (at most {dialogue.interviewer.remaining(dialogue.state)} screens left)" in text_of(reply)
-    assert "(at most" not in text_of(dialogue.reply("?"))
+    assert f"{title} (about {dialogue.interviewer.remaining(dialogue.state)} screens left)" in text_of(reply)
+    assert "(about" not in text_of(dialogue.reply("?"))
+    choosing, reply = session(Interviewer(built_in()))
+    before = choosing.interviewer.before_safe(choosing.state)
+    assert 10 < before < choosing.interviewer.remaining(choosing.state) / 2
+    assert f"(about {before} screens like this to go, fewer as you answer)" in text_of(reply)
 
 
 # Stops ---------------------------------------------------------------------------------------------------------------
@@ -414,11 +420,11 @@ def test_each_stop_is_said_once_and_again_when_it_was_lost() -> None:
     """Safe, then settled; `n` goes on; Enter decides nothing; an edit that loses it brings the sentence back later."""
     interviewer = InOrder(built_in())
     dialogue, _ = session(interviewer)
-    interviewer.reached = Stops(True, False, 83)
+    interviewer.reached = Stops(True, False, 83, 7)
     reply = dialogue.reply("?")
-    assert "Safe to stop: whatever the answers to the 83 questions still open, the urgency and the do-not-miss" in text_of(
-        reply
-    )
+    said = "Safe to stop asking: whatever the answers to the 83 questions still open, the urgency and the do-not-miss"
+    assert said in text_of(reply)
+    assert "7 questions left unknown or left out could still change it" in text_of(reply)
     assert reply.prompt == "Stop here? (y = report, n = go on)"
     assert dialogue.offered == "safe"
     dialogue.reply("")
@@ -426,13 +432,15 @@ def test_each_stop_is_said_once_and_again_when_it_was_lost() -> None:
     dialogue.reply("n")
     assert dialogue.screen is not None
     assert "Safe to stop" not in text_of(dialogue.reply("?"))
-    interviewer.reached = Stops(True, True, 70)
-    assert "nor would the leading diagnosis change" in text_of(dialogue.reply("?"))
+    interviewer.reached = Stops(True, True, 70, 7)
+    assert "and so does the leading diagnosis" in text_of(dialogue.reply("?"))
     dialogue.reply("n")
-    interviewer.reached = Stops(False, False, 90)
+    interviewer.reached = Stops(False, False, 90, 7)
     assert "no longer" in text_of(dialogue.reply("?"))
-    interviewer.reached = Stops(True, False, 60)
-    assert "the 60 questions" in text_of(dialogue.reply("?"))
+    interviewer.reached = Stops(True, False, 60, 0)
+    said = text_of(dialogue.reply("?"))
+    assert "the 60 questions" in said
+    assert "left unknown" not in said
     assert dialogue.reply("y").ended
 
 
@@ -440,7 +448,7 @@ def test_commands_work_at_an_offer_to_stop() -> None:
     """An answer is looked at and changed, and the offer stands."""
     interviewer = InOrder(built_in())
     dialogue, _ = session(interviewer)
-    interviewer.reached = Stops(True, True, 83)
+    interviewer.reached = Stops(True, True, 83, 0)
     name = dialogue.screen.findings[0].name
     dialogue.reply("1")
     for command in ("why", "differential", "review", "help", "whatif fever", "report", "nonsense"):
@@ -460,7 +468,7 @@ def test_the_end_of_the_questions_is_said_and_answers_can_still_be_changed() -> 
     dialogue.reply("1")
     while dialogue.screen is not None:
         reply = dialogue.reply("?")
-    assert "Everything that could still change something has been asked" in text_of(reply)
+    assert "No question is left that could change something" in text_of(reply)
     assert dialogue.offered == "done"
     assert "review" in text_of(dialogue.reply("n"))
     dialogue.reply("review 1 no")
@@ -492,7 +500,7 @@ def test_why_says_what_each_answer_would_do(name: str) -> None:
     finding = built_in().findings[name]
     state = Consultation(built_in()).answered("leg_cramps", "yes").answered("leg_feels_tense", "yes")
     before = glance(state)
-    said = tried(state, finding, before)
+    said = tried(state, finding, before, Horizon(built_in()))
     words = [c for c, _ in finding.choices] if finding.kind == CHOICE else ["yes", "no"]
     assert len(said) == len(words)
     for word, (_, what) in zip(words, said, strict=True):
@@ -501,29 +509,89 @@ def test_why_says_what_each_answer_would_do(name: str) -> None:
         assert all(effect in what for effect in after[:3])
 
 
-@pytest.mark.parametrize("name", ["symptom_duration", "serum_potassium", "serum_sodium", "left_calf_circumference", "age"])
+# Quantities, each beside other answers: with limits of their own, and with some in what follows from them, too.
+BESIDE = {
+    "symptom_duration": {},
+    "age": {},
+    "serum_potassium": {},
+    "creatine_kinase": {},
+    "serum_sodium": {"serum_potassium": "3.0 mmol/L"},
+    "serum_calcium": {"serum_albumin": "40 g/L"},
+    "serum_albumin": {"serum_calcium": "2.4 mmol/L"},
+    "left_calf_circumference": {
+        "right_calf_circumference": "35 cm",
+        "unilateral_swelling": "yes",
+        "recent_immobility": "yes",
+    },
+    "diastolic_blood_pressure": {"systolic_blood_pressure": "95 mmHg", "compartment_pressure": "40 mmHg"},
+    "systolic_blood_pressure": {"diastolic_blood_pressure": "60 mmHg"},
+    "arm_systolic_pressure": {"left_ankle_pressure": "110 mmHg", "right_ankle_pressure": "200 mmHg"},
+    "kappa_free_light_chains": {"lambda_free_light_chains": "10 mg/L"},
+    "onset_after_drug": {"symptoms_before_medicine": "no"},
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
 def test_why_says_what_each_value_would_do(name: str) -> None:
-    """Every value within a range that is named does what is said of the range: its ends, and some between."""
-    scale = built_in().findings[name].scale
-    state = Consultation(built_in()).answered("leg_cramps", "yes").answered("right_calf_circumference", "35 cm")
+    """Every value does what is said of the range that it lies in, and one in no range is refused: the ends of the ranges,
+    what lies just beyond them, and many between."""
+    state = Consultation(built_in()).answered("leg_cramps", "yes")
+    for other, words in BESIDE[name].items():
+        state = state.answered(other, words)
+    assert held_to_each_value(state, name) > 1 or name == "systolic_blood_pressure"
+
+
+def held_to_each_value(state: Consultation, name: str) -> int:
+    """Holds what is said of a quantity's values to what they then do; how many ranges of values there are."""
+    finding = state.knowledge.findings[name]
     before = glance(state)
-    said = tried(state, built_in().findings[name], before)
-    step = Decimal(1).scaleb(-scale.decimals)
-    ends: list[tuple[Decimal, Decimal, str]] = []
-    for label, what in said:
-        numbers = [Decimal(w) for w in re.findall(r"-?[0-9.]+", label)] or list(scale.plausible)
-        low = scale.plausible[0] if label.startswith("up to") else numbers[0]
-        high = scale.plausible[1] if label.endswith("or more") else numbers[-1]
-        ends.append((low, high, what))
-    for (_, high, _), (low, _, _) in itertools.pairwise(ends):
-        assert low - high == step
-    for low, high, what in ends:
-        for value in {low, high, ((low + high) / 2).quantize(step), ((low + 3 * high) / 4).quantize(step)}:
-            words = f"{value} {scale.unit}"
-            assert not state.problems_with(name, words).errors
+    least, most = finding.scale.plausible
+    step = Decimal(1).scaleb(-finding.scale.decimals)
+    ranges: list[tuple[Decimal, Decimal, str]] = []
+    for label, what in tried(state, finding, before, Horizon(state.knowledge)):
+        numbers = [Decimal(w) for w in re.findall(r"-?[0-9.]+", label.removesuffix(finding.scale.unit))] or [least, most]
+        low = least if label.startswith("up to") else numbers[0]
+        ranges.append((low, most if label.endswith("or more") else numbers[-1], what))
+    values = {least + ((most - least) * n / 60).quantize(step) for n in range(61)}
+    values |= {v for low, high, _ in ranges for v in (low - step, low, low + step, high - step, high, high + step)}
+    for value in sorted(v for v in values if least <= v <= most):
+        words = f"{value} {finding.scale.unit}"
+        found = [what for low, high, what in ranges if low <= value <= high]
+        assert len(found) == (0 if state.problems_with(name, words).errors else 1), words
+        for what in found:
             after = effects(before, glance(state.answered(name, words)))
-            assert (what == "nothing changes yet") == (not after)
-            assert all(effect in what for effect in after[:3])
+            assert (what == "nothing changes yet") == (not after), words
+            assert all(effect in what for effect in after[:3]), words
+    return len(ranges)
+
+
+@settings(max_examples=40, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+@given(knowledge_texts(), patients())
+def test_why_says_what_each_value_would_do_whatever_the_rules(texts: dict[str, str], answers: dict[str, str]) -> None:
+    """The same over random small knowledge bases, of a quantity, and of one that follows from two others."""
+    state = Consultation(small_knowledge(texts), answers)
+    for name in ("level", "width", "sum_of_both"):
+        held_to_each_value(state, name)
+
+
+@pytest.mark.parametrize("albumin", ["40 g/L", "20 g/L"])
+def test_why_reads_a_value_in_what_follows_from_it(albumin: str) -> None:
+    """A calcium within its reference interval changes nothing where the adjusted one does not: red flags begin where the
+    adjusted value has its limits, and not where the measured one has its own."""
+    state = Consultation(built_in()).answered("serum_albumin", albumin)
+    finding = built_in().findings["serum_calcium"]
+    said = dict(tried(state, finding, glance(state), Horizon(built_in())))
+    higher = {"40 g/L": "3.01 mmol/L or more", "20 g/L": "2.61 to 5.6 mmol/L"}[albumin]
+    nothing = {"40 g/L": "2.1 to 3 mmol/L", "20 g/L": "1.7 to 2.6 mmol/L"}[albumin]
+    assert said[nothing] == "nothing changes yet"
+    assert said[higher].startswith("RED FLAG, same day: ")
+
+
+def test_why_of_an_answer_that_others_settle(knowledge: Knowledge) -> None:
+    """Beside both inputs, a quantity that follows from them may only have the value that follows."""
+    state = Consultation(knowledge).answered("serum_albumin", "20 g/L").answered("serum_calcium", "2.4 mmol/L")
+    said = tried(state, knowledge.findings["adjusted_calcium"], glance(state), Horizon(knowledge))
+    assert said == (("2.8 mmol/L", "nothing changes yet"),)
 
 
 def test_why_names_the_rules_with_what_is_known_of_them() -> None:
@@ -769,3 +837,63 @@ def test_a_session_may_start_where_nothing_is_left_to_ask() -> None:
     dialogue, reply = session(start=Consultation(built_in()).left_unknown(*names))
     assert dialogue.offered == "done"
     assert reply.prompt.startswith("Stop here?")
+
+
+# What must not be misunderstood --------------------------------------------------------------------------------------
+
+
+def test_a_diagnosis_that_is_urgent_by_itself_interrupts_too() -> None:
+    """Urgent without a red flag: said at once, with what to do; again when a session starts from it; and taken back."""
+    knowledge = built_in()
+    dialogue, _ = session(asking="pain_disproportionate")
+    number = [f.name for f in dialogue.screen.findings].index("pain_disproportionate") + 1
+    said = text_of(dialogue.reply(str(number)))
+    assert dialogue.outcome().red_flags == ()
+    title = knowledge.diagnoses["compartment_syndrome"].title
+    assert f"!! EMERGENCY: {title} is possible" in said
+    assert f"Do: {knowledge.diagnoses['compartment_syndrome'].next_steps[0]}" in said
+    again, opening = session(start=dialogue.state)
+    assert f"!! EMERGENCY: {title} is possible" in text_of(opening)
+    assert "No longer emergency" in text_of(again.reply("review 1 no"))
+
+
+def test_none_of_tests_says_what_it_means() -> None:
+    """That a scan was not done is no normal scan: on such a screen the two words are explained, and it holds one panel only."""
+    knowledge = built_in()
+    interviewer = Interviewer(knowledge)
+    patient = {n for n, f in knowledge.findings.items() if f.known_by == "patient" and f.ask and not f.recorded_only}
+    dialogue, _ = session(interviewer, Consultation(knowledge).left_unknown(*patient))
+    met = set()
+    while dialogue.screen is not None:
+        asked_of = dialogue.screen.findings[0].known_by
+        reply = dialogue.reply("?")
+        screen = dialogue.screen
+        if screen is None or screen.findings[0].kind != "yes-no":
+            continue
+        asked_of = screen.findings[0].known_by
+        met.add(asked_of)
+        if asked_of == "laboratory":
+            assert "means: tested, and not so. '?': not tested" in text_of(reply)
+            assert len(screen.groups) == 1
+        else:
+            assert "means: looked for, and not there. '?': not examined" in text_of(reply)
+    assert met == {"examiner", "laboratory"}
+
+
+def test_a_line_is_taken_as_a_whole() -> None:
+    """Two answers that exclude each other change places in one line; what is said is what was recorded."""
+    dialogue, _ = session(asking="unilateral_swelling")
+    names = [f.name for f in dialogue.screen.findings]
+    one, both = names.index("unilateral_swelling") + 1, names.index("both_legs_swollen") + 1
+    dialogue.reply(f"{one} y {both} n")
+    dialogue.reply("back")
+    dialogue.reply(f"{one} n {both} y")
+    assert (dialogue.state.given["unilateral_swelling"], dialogue.state.given["both_legs_swollen"]) == ("no", "yes")
+    knowledge = built_in()
+    start = Consultation(knowledge, {"sex": "female", "pregnant": "yes", "gestational_age": "20 weeks"})
+    dialogue, _ = session(start=start, asking="childbirth_within_12_months")
+    dialogue.reply("none")
+    number = next(n for n in range(1, 9) if "Pregnant" in text_of(dialogue.reply("review")).splitlines()[n - 1])
+    said = text_of(dialogue.reply(f"review {number} no"))
+    assert dialogue.state.given["pregnant"] == "yes"
+    assert "no: pregnant" not in said

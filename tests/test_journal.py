@@ -49,6 +49,7 @@ from crampdx.engine.knowledge.loader import BUILT_IN
 from crampdx.engine.knowledge.model import CHOICE, YES_NO, Knowledge
 from crampdx.engine.knowledge.problems import InvalidInput
 from crampdx.engine.knowledge.quantities import plain
+from crampdx.engine.session.dialogue import Dialogue
 
 from at_hand import ROOT, built_in
 from small_worlds import dumped, small_knowledge
@@ -130,17 +131,22 @@ def same(one: Consultation, other: Consultation) -> bool:
 def test_reading_back_gives_the_last_state_whatever_the_cut(
     tmp_path_factory: pytest.TempPathFactory, numbers: list[int], steps: int, data: st.DataObject
 ) -> None:
-    """Cut at any byte, a journal gives the state of its last whole line; whole, the last state; and it can be gone on with."""
+    """Cut at any byte, a journal gives the state of its last whole line, and what was concluded from that state and no
+    other; whole, the last state; and it can be gone on with."""
     knowledge = built_in()
     supply = iter(numbers * 20)
     where = tmp_path_factory.mktemp("journals", numbered=True)
     journal = Journal.create(where, "session", knowledge, "1")
     states = [Consultation(knowledge)]
+    stood: list[Concluded | None] = [None]
     sizes = [journal.path.stat().st_size]
     for _ in range(steps):
         after = next_state(states[-1], lambda below: next(supply) % below)
-        if journal.record(after):
+        follows = judged(after) if next(supply) % 4 else None
+        journal.record(after, follows)
+        if journal.path.stat().st_size > sizes[-1]:
             states.append(after)
+            stood.append(None if follows is None else concluded(follows))
             sizes.append(journal.path.stat().st_size)
         else:
             assert same(after, states[-1])
@@ -159,10 +165,11 @@ def test_reading_back_gives_the_last_state_whatever_the_cut(
         record = read(torn)
         assert record.torn == (cut != sizes[kept])
         assert same(restored(record, knowledge).state, states[kept])
+        assert record.concluded == stood[kept]
         assert not restored(record, knowledge).left_out
         again = Journal.resume(torn)
         assert torn.stat().st_size == sizes[kept]
-        again.record(states[-1])
+        again.record(states[-1], judged(states[-1]))
         again.close()
         assert same(restored(read(torn), knowledge).state, states[-1])
 
@@ -174,10 +181,10 @@ def test_a_line_for_each_step_and_none_for_no_change(tmp_path: Path, knowledge: 
     """One line says all that a step changed and what followed; a step that changes nothing writes nothing."""
     journal = Journal.create(tmp_path, "one", knowledge, "9.9")
     state = answered(knowledge, leg_cramps="yes", age="66 years").without("tests").skipping(knowledge.topics[0].id)
-    assert journal.record(state, judged(state))
-    assert not journal.record(state, judged(state))
+    for _ in range(2):
+        journal.record(state, judged(state))
     later = state.left_unknown("age").reopened("tests").at(knowledge.topics[1].id)
-    assert journal.record(later, judged(state))
+    journal.record(later, judged(state))
     journal.close(ended=True)
     header, first, second, last = lines(journal.path)
     assert header == {"format": FORMAT, "number": 1, "crampdx": "9.9", "knowledge": knowledge.hash}
@@ -195,8 +202,8 @@ def test_a_line_for_each_step_and_none_for_no_change(tmp_path: Path, knowledge: 
 def test_an_answer_taken_back_is_gone(tmp_path: Path, knowledge: Knowledge) -> None:
     """A finding that is neither answered nor passed any more is written as taken back, and is open when read."""
     journal = Journal.create(tmp_path, "one", knowledge, "1")
-    journal.record(answered(knowledge, leg_cramps="yes", age="66 years"))
-    journal.record(answered(knowledge, leg_cramps="yes"))
+    journal.record(answered(knowledge, leg_cramps="yes", age="66 years"), None)
+    journal.record(answered(knowledge, leg_cramps="yes"), None)
     assert lines(journal.path)[-1]["answers"] == {"age": None}
     assert dict(restored(read(journal.path), knowledge).state.given) == {"leg_cramps": "yes"}
 
@@ -205,7 +212,7 @@ def test_answers_from_a_case_file_are_written_with_the_first_step(tmp_path: Path
     """What a session started from is in its journal, too, though nobody typed it here."""
     journal = Journal.create(tmp_path, "one", knowledge, "1")
     start = answered(knowledge, leg_cramps="yes", age="66 years")
-    journal.record(start.answered("sex", "male"))
+    journal.record(start.answered("sex", "male"), None)
     assert read(journal.path).answers == 3
 
 
@@ -214,7 +221,7 @@ def test_neither_names_nor_free_text_get_in(tmp_path: Path, knowledge: Knowledge
     journal = Journal.create(tmp_path, "one", knowledge, "1")
     state = answered(knowledge, leg_cramps=" YES ", sex="Male", age=" 66   years", pain_at_rest="Mrs Miller says so")
     state = state.answered("miller", "yes").without("miller").skipping("miller").at("miller")
-    journal.record(state)
+    journal.record(state, None)
     assert lines(journal.path)[1]["answers"] == {"leg_cramps": "yes", "sex": "male", "age": "66 years"}
     assert b"iller" not in journal.path.read_bytes()
     assert set(restored(read(journal.path), knowledge).state.given) == {"leg_cramps", "sex", "age"}
@@ -227,7 +234,7 @@ def test_every_regression_case_is_read_back_with_the_same_findings(
     journal = Journal.create(tmp_path, "one", knowledge, "1")
     for case in all_cases[::7]:
         state = answered(knowledge, **{n: scalar.text for n, scalar in case.given.items()})
-        journal.record(state)
+        journal.record(state, None)
         kept = restored(read(journal.path), knowledge)
         assert same(kept.state, state), case.name
         assert not kept.left_out
@@ -249,10 +256,22 @@ def test_each_line_is_on_disk_before_record_returns(
     assert [is_folder for is_folder, _ in synced] == [False, True]
     del synced[:]
     for age in ("66 years", "67 years"):
-        journal.record(answered(knowledge, age=age))
+        journal.record(answered(knowledge, age=age), None)
         assert synced.pop() == (False, journal.path.stat().st_size)
         assert not synced
         assert journal.path.read_bytes().endswith(b"\n")
+
+
+def test_without_an_outcome_what_was_concluded_before_does_not_stand(tmp_path: Path, knowledge: Knowledge) -> None:
+    """Nothing passes for concluded from answers that it was not concluded from; the next line says what does follow, though
+    it be what had followed before."""
+    state = answered(knowledge, leg_cramps="yes")
+    path = kept_in(tmp_path, state)
+    journal = Journal.resume(path)
+    journal.record(state.answered("age", "66 years"), None)
+    assert read(path).concluded is None
+    journal.record(state.answered("age", "67 years"), judged(state))
+    assert read(path).concluded == concluded(judged(state))
 
 
 # Files and folders ---------------------------------------------------------------------------------------------------
@@ -275,7 +294,7 @@ def test_folders_and_files_are_their_owners_alone(tmp_path: Path, knowledge: Kno
     there.chmod(0o755)
     with mask(umask):
         journal = Journal.create(there / "a" / "b", "one", knowledge, "1")
-        journal.record(answered(knowledge, leg_cramps="yes"))
+        journal.record(answered(knowledge, leg_cramps="yes"), None)
     assert [mode(p) for p in (journal.path, there / "a" / "b", there / "a", there)] == [0o600, 0o700, 0o700, 0o755]
     assert read(journal.path).answers == 1
 
@@ -350,7 +369,7 @@ def test_a_home_that_is_not_ascii_and_a_linked_folder(tmp_path: Path, knowledge:
     for home in ("zo\u00eb \u65e5\u672c", os.fsdecode(b"\xff\xfe")):
         where = folder({}, tmp_path / home)
         journal = Journal.create(where, "one", knowledge, "1")
-        journal.record(answered(knowledge, leg_cramps="yes"))
+        journal.record(answered(knowledge, leg_cramps="yes"), None)
         journal.close()
         assert read(journal.path).answers == 1
         assert module.as_text(journal.path).encode("utf-8")
@@ -386,16 +405,34 @@ def room(bytes_left: int) -> Iterator[None]:
 def test_after_a_full_disk_the_next_line_holds_what_could_not_be_written(tmp_path: Path, knowledge: Knowledge) -> None:
     """A line that was half written does not spoil the next one, and no answer is missing once there is room again."""
     journal = Journal.create(tmp_path, "one", knowledge, "1")
-    journal.record(answered(knowledge, leg_cramps="yes"))
+    journal.record(answered(knowledge, leg_cramps="yes"), None)
     size = journal.path.stat().st_size
     with room(size + 9), pytest.raises(OSError, match=r"one\.jsonl"):
-        journal.record(answered(knowledge, leg_cramps="yes", age="66 years"))
+        journal.record(answered(knowledge, leg_cramps="yes", age="66 years"), None)
     assert size < journal.path.stat().st_size <= size + 9
     assert restored(read(journal.path), knowledge).state == answered(knowledge, leg_cramps="yes")
     final = answered(knowledge, leg_cramps="yes", age="66 years", sex="male")
-    assert journal.record(final)
+    journal.record(final, None)
     assert restored(read(journal.path), knowledge).state == final
     assert not read(journal.path).torn
+
+
+def test_a_journal_never_outgrows_what_can_be_read(
+    tmp_path: Path, knowledge: Knowledge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line that would make it too long is refused like a full disk, and not begun; one that still fits is written."""
+    journal = Journal.create(tmp_path, "one", knowledge, "1")
+    state = answered(knowledge, leg_cramps="yes")
+    journal.record(state, None)
+    before = journal.path.read_bytes()
+    line = len(b'{"answers":{"age":"66 years"}}\n')
+    monkeypatch.setattr(module, "LONGEST", len(before) + line - 1)
+    with pytest.raises(OSError, match=r"the journal is full: .*one\.jsonl"):
+        journal.record(state.answered("age", "66 years"), None)
+    assert journal.path.read_bytes() == before
+    monkeypatch.setattr(module, "LONGEST", len(before) + line)
+    journal.record(state.answered("age", "66 years"), None)
+    assert read(journal.path).answers == 2
 
 
 def test_a_sync_that_fails_is_no_success(tmp_path: Path, knowledge: Knowledge, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -409,9 +446,9 @@ def test_a_sync_that_fails_is_no_success(tmp_path: Path, knowledge: Knowledge, m
 
     monkeypatch.setattr(module.os, "fsync", failing)
     with pytest.raises(OSError, match="Input/output error"):
-        journal.record(state)
+        journal.record(state, None)
     monkeypatch.setattr(module.os, "fsync", fsync)
-    assert journal.record(state)
+    journal.record(state, None)
     assert len(lines(journal.path)) == 2
 
 
@@ -420,7 +457,7 @@ def test_a_journal_that_was_removed_meanwhile_is_said(tmp_path: Path, knowledge:
     journal = Journal.create(tmp_path, "one", knowledge, "1")
     journal.path.unlink()
     with pytest.raises(FileNotFoundError, match="removed"):
-        journal.record(answered(knowledge, leg_cramps="yes"))
+        journal.record(answered(knowledge, leg_cramps="yes"), None)
 
 
 def test_two_sessions_cannot_have_one_journal(tmp_path: Path, knowledge: Knowledge) -> None:
@@ -448,7 +485,7 @@ def test_the_one_last_written_to_comes_first(tmp_path: Path, knowledge: Knowledg
     for number, name in enumerate(("c", "a", "b", "d")):
         journal = Journal.create(tmp_path, name, knowledge, "1")
         if name != "b":
-            journal.record(answered(knowledge, leg_cramps="yes"))
+            journal.record(answered(knowledge, leg_cramps="yes"), None)
         journal.close()
         if name == "d":
             journal.path.write_text("not a journal\n")
@@ -635,6 +672,23 @@ def test_answers_that_have_become_impossible_together(tmp_path: Path) -> None:
     assert restored(read(path), old) == module.Restored(state, ())
 
 
+def test_an_answer_that_was_not_taken_over_does_not_come_back(tmp_path: Path) -> None:
+    """A session went on without it, under a knowledge base by which it was not possible: read again by the same, the journal
+    gives the state in which that session ended, whether the answer was given anew or not."""
+    old, new = world(), world(impossible=True)
+    for number, anew in enumerate(({}, {"ache": "no"})):
+        path = kept_in(tmp_path / str(number), answered(old, bruise="yes", ache="yes"))
+        journal = Journal.resume(path)
+        state = restored(journal.held, new).state
+        for name, words in {"level": "50 u", **anew}.items():
+            state = state.answered(name, words)
+            journal.record(state, judged(state))
+        journal.close()
+        assert dict(state.given) == {"bruise": "yes", "level": "50 u", **anew}
+        assert restored(read(path), new) == module.Restored(state, ())
+        assert read(path).concluded == concluded(judged(state))
+
+
 def test_the_answers_of_a_session_stand_even_where_they_disagree(tmp_path: Path) -> None:
     """Judged by the same knowledge base nothing is dropped, not even answers that cannot hold together."""
     state = answered(world(impossible=True), bruise="yes", ache="yes")
@@ -648,9 +702,9 @@ def test_a_renamed_finding_keeps_its_answer(tmp_path: Path) -> None:
     found = restored(read(path), new)
     assert (dict(found.state.given), found.state.passed, found.left_out) == ({"pain": "yes"}, frozenset({"bruise"}), ())
     journal = Journal.resume(path)
-    journal.record(found.state.answered("pain", "no"))
+    journal.record(found.state.answered("pain", "no"), None)
     assert dict(restored(read(path), new).state.given) == {"pain": "no"}
-    journal.record(Consultation(new))
+    journal.record(Consultation(new), None)
     journal.close()
     assert dict(restored(read(path), new).state.given) == {}
 
@@ -676,9 +730,9 @@ def test_what_was_concluded_by_another_knowledge_base_does_not_stand(tmp_path: P
     path = kept_in(tmp_path, answered(world(), ache="yes"))
     assert read(path).concluded is not None
     journal = Journal.resume(path)
-    journal.record(answered(world(level=None), ache="no"))
+    journal.record(answered(world(level=None), ache="no"), None)
     assert read(path).concluded is None
-    journal.record(answered(world(level=None), ache="no", bruise="yes"))
+    journal.record(answered(world(level=None), ache="no", bruise="yes"), None)
     assert ["knowledge" in line for line in lines(path)[2:]] == [True, False]
 
 
@@ -886,6 +940,53 @@ def test_replay_of_a_damaged_journal_names_the_line(state_folder: Path) -> None:
     assert document.exit_code == 4
     (problem,) = json.loads(document.stdout)["problems"]
     assert (problem["line"], problem["code"]) == (4, "damaged-line")
+
+
+@pytest.mark.parametrize("typed", ["1\nquit\n", "1\n"])
+def test_what_could_be_written_only_at_the_end_is_judged_like_the_rest(
+    state_folder: Path, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    """No room for the answer until the session closes: the journal then holds it with what follows from it, and `replay` by the
+    same knowledge base finds no difference."""
+    before = concluded(judged(a_session(state_folder, "one", ended=False, leg_cramps="yes")))
+    append, left = Journal._append, 1 + typed.count("\n")  # the first for the topic that is opened
+
+    def failing(self: Journal, entry: dict[str, Any]) -> None:
+        nonlocal left
+        if left:
+            left -= 1
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+        append(self, entry)
+
+    monkeypatch.setattr(Journal, "_append", failing)
+    done = crampdx("consult", "--resume", "one", input=typed)
+    assert (done.exit_code, left) == (0, 0)
+    assert "No space left on device" in done.stderr
+    assert len(lines(state_folder / "one.jsonl")) == 4  # header, the session before, this one, its end
+    record = read(state_folder / "one.jsonl")
+    assert record.answers == 2
+    assert record.concluded == concluded(judged(restored(record, built_in()).state)) != before
+    again = crampdx("replay", "one")
+    assert (again.exit_code, again.stderr) == (0, "")
+    assert done.stdout.endswith(again.stdout)
+
+
+def test_a_fault_of_ours_costs_no_answer(state_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where what follows from an answer cannot be worked out, the answer is kept, and nothing stands as concluded."""
+    a_session(state_folder, "one", ended=False, leg_cramps="yes")
+    whole = Dialogue.outcome
+
+    def failing(self: Dialogue) -> Outcome:
+        if len(self.state.given) > 1:
+            raise ZeroDivisionError
+        return whole(self)
+
+    monkeypatch.setattr(Dialogue, "outcome", failing)
+    done = crampdx("consult", "--resume", "one", input="1\nquit\n")
+    assert done.exit_code == 70
+    assert "internal error: ZeroDivisionError" in done.stderr
+    record = read(state_folder / "one.jsonl")
+    assert (record.answers, record.concluded) == (2, None)
 
 
 def test_replay_says_when_the_last_line_was_cut_short(state_folder: Path) -> None:

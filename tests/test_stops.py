@@ -7,16 +7,16 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import product
 
+import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from crampdx.engine.inference.bounds import Horizon, View
 from crampdx.engine.inference.reference import infer
-from crampdx.engine.inference.weighing import Inference, highest, ranked
+from crampdx.engine.inference.weighing import Inference, leading_of, urgency_of
 from crampdx.engine.interview.consultation import Consultation
-from crampdx.engine.interview.stops import is_safe, is_settled
-from crampdx.engine.knowledge.model import AT_LEAST_POSSIBLE, DO_NOT_MISS, YES_NO, Knowledge
-from crampdx.engine.knowledge.quantities import plain
+from crampdx.engine.interview.stops import is_settled, real_dangers
+from crampdx.engine.knowledge.model import AT_LEAST_POSSIBLE, CHOICE, DO_NOT_MISS, YES_NO, Knowledge
 from crampdx.engine.knowledge.truth import Valuation, impossible
 
 from small_worlds import dumped, knowledge_texts, patients, small_knowledge
@@ -28,42 +28,33 @@ CENSORED = ("> 4 u", "< 3 u", ">= 2.5 u", "3 u (1 to 2)", "1 u (2 to 9)")
 
 def what_matters(knowledge: Knowledge, inference: Inference) -> tuple[str, frozenset[str]]:
     """Overall urgency, and the do-not-miss diagnoses at possible or above."""
-    flags = [knowledge.red_flags[f].urgency for f in inference.red_flags]
-    return (
-        highest([*flags, *(c.urgency for c in inference.conclusions.values())]),
-        frozenset(
-            d
-            for d, c in inference.conclusions.items()
-            if knowledge.diagnoses[d].tier == DO_NOT_MISS and c.level in AT_LEAST_POSSIBLE
-        ),
-    )
+    supported = (d for d, c in inference.conclusions.items() if c.level in AT_LEAST_POSSIBLE)
+    return urgency_of(knowledge, inference), frozenset(d for d in supported if knowledge.diagnoses[d].tier == DO_NOT_MISS)
 
 
-def leader(knowledge: Knowledge, inference: Inference) -> str:
-    first = ranked(knowledge, inference.conclusions)[0]
-    return first.diagnosis if first.level in AT_LEAST_POSSIBLE else ""
-
-
-def answers_to(horizon: Horizon, name: str) -> list[str]:
-    """Every different answer to a question, in words; '' is don't know."""
-    finding = horizon.knowledge.findings[name]
+def answers_to(knowledge: Knowledge, name: str) -> tuple[str, ...]:
+    """Every different answer to a question, in words; '' is don't know. Limits in these knowledge bases are whole numbers from 0
+    to 8 and twice the upper end of the reference interval, so that halves between -1 and 11 meet every case; the
+    ends of what is plausible stand for what lies beyond."""
+    finding = knowledge.findings[name]
     if finding.kind == YES_NO:
-        return ["", "yes", "no"]
-    if finding.scale is None:
-        return ["", *(c for c, _ in finding.choices)]
-    values = [c.quantity.exact for c in horizon.cases(name) if c is not None and c.quantity is not None]
-    return ["", *(f"{plain(v)} u" for v in values if v is not None), *(CENSORED if name == "level" else CENSORED[:3])]
+        return ("", "yes", "no")
+    if finding.kind == CHOICE:
+        return ("", *(c for c, _ in finding.choices))
+    halves = (f"{number / 2:g} u" for number in range(-2, 23))
+    return ("", "-40 u", "60 u", *halves, *(CENSORED if name == "level" else CENSORED[:3]))
 
 
-def completions(horizon: Horizon, state: Consultation, open: frozenset[str]) -> Iterator[Consultation]:
+def completions(state: Consultation, open: frozenset[str]) -> Iterator[Consultation]:
     """Every state that answers can lead to. A question is not put while its gate is no."""
-    gated = [n for n in open if horizon.knowledge.findings[n].ask_when is not None]
+    knowledge = state.knowledge
+    gated = [n for n in open if knowledge.findings[n].ask_when is not None]
     names = [*sorted(open - set(gated)), *gated]
-    for words in product(*(answers_to(horizon, n) for n in names)):
+    for words in product(*(answers_to(knowledge, n) for n in names)):
         after = state
         for name, answer in zip(names, words, strict=True):
-            gate = horizon.knowledge.findings[name].ask_when
-            if gate is not None and answer and Valuation(horizon.knowledge, after.findings).of(gate) is False:
+            gate = knowledge.findings[name].ask_when
+            if gate is not None and answer and Valuation(knowledge, after.findings).of(gate) is False:
                 break
             if answer:
                 if after.problems_with(name, answer).errors:
@@ -113,12 +104,12 @@ def test_a_stop_is_never_too_early() -> None:
             return
         now = infer(knowledge, state.findings)
         view = View(horizon, state.findings, open)
-        ends = [infer(knowledge, after.findings) for after in completions(horizon, state, open)]
+        ends = [infer(knowledge, after.findings) for after in completions(state, open)]
         stays = {
             "safe": all(what_matters(knowledge, end) == what_matters(knowledge, now) for end in ends),
-            "settled": all(leader(knowledge, end) == leader(knowledge, now) for end in ends),
+            "settled": all(leading_of(knowledge, end) == leading_of(knowledge, now) for end in ends),
         }
-        for word, said in (("safe", is_safe(view, now)), ("settled", is_settled(view, now))):
+        for word, said in (("safe", not real_dangers(view, now)), ("settled", is_settled(view, now))):
             assert not said or stays[word], f"said to be {word}, and is not"
             counts[word, stays[word], said] += 1
 
@@ -172,7 +163,7 @@ def test_rules_that_exclude_each_other_are_never_summed() -> None:
     for second, safe in (("level > 7 u", True), ("level > 2 u", False), ("ache", False)):
         knowledge = two_ends("level < 3 u", second)
         view = View(Horizon(knowledge), {}, frozenset({"level", "ache"}))
-        assert is_safe(view, infer(knowledge, {})) is safe
+        assert (not real_dangers(view, infer(knowledge, {}))) is safe
         assert view.reach("alpha").high == 6, "the bound that is not taken case by case does add them up"
 
 
@@ -181,3 +172,63 @@ def test_what_is_not_open_cannot_move() -> None:
     knowledge = two_ends("ache", "not ache")
     for open, settled in ((frozenset({"ache"}), False), (frozenset[str](), True)):
         assert is_settled(View(Horizon(knowledge), {}, open), infer(knowledge, {})) is settled
+
+
+def emergency_if(when: object, findings: dict[str, object], impossible: object = None) -> Knowledge:
+    """A diagnosis that is an emergency as soon as the condition holds."""
+    yes_no = {"title": "A thing", "ask": "Is it so?", "kind": "yes-no", "known_by": "patient"}
+    amount = {"title": "An amount", "ask": "How much?", "kind": "quantity", "known_by": "patient"}
+    scale = {"unit": "u", "decimals": "1", "plausible": "-20 to 20"}
+    all_findings = {
+        **dict.fromkeys(("ache", "bruise"), yes_no),
+        **{name: {**amount, **scale} for name in ("level", "width")},
+        **{n: {**(yes_no if "derived" not in f else {**amount, **scale}), **f} for n, f in findings.items()},  # type: ignore[operator,dict-item]
+    }
+    rule = {"title": "A rule", "when": when, "then": "strongly supports", "source": "expert"}
+    alpha = {"title": "Alpha", "summary": "A diagnosis", "urgency": {"likely": "emergency"}, "rules": {"alpha-0": rule}}
+    texts = {**TWO_ENDS, "facts/all.yaml": dumped(all_findings), "rules/most_likely/alpha.yaml": dumped(alpha)}
+    if impossible is not None:
+        texts["facts/impossible.yaml"] = dumped({"never": {"title": "It cannot be", "when": impossible}})
+    return small_knowledge(texts)
+
+
+def in_danger(knowledge: Knowledge, known: dict[str, str], *open: str) -> bool:
+    findings = Consultation(knowledge, known).findings
+    return bool(real_dangers(View(Horizon(knowledge), findings, frozenset(open)), infer(knowledge, findings)))
+
+
+def test_only_answers_are_impossible_together() -> None:
+    """A no that follows from a closed gate is no answer: it rules nothing out that a case could say."""
+    gated = {"gated": {"ask_when": "bruise", "when_closed": "no"}}
+    knowledge = emergency_if("ache", gated, {"all": ["ache", "not gated"]})
+    assert in_danger(knowledge, {"bruise": "no"}, "ache")
+    assert not in_danger(knowledge, {"bruise": "yes", "gated": "no"}, "ache")
+
+
+def test_a_derived_quantity_follows_whatever_its_gate_says() -> None:
+    """A gate closes the question, not the sum."""
+    both = {"both": {"derived": {"difference": ["level", "width"]}, "ask_when": "ache"}}
+    knowledge = emergency_if({"any": [{"all": ["not ache", "both >= 3 u"]}, {"all": ["ache", "both < 3 u"]}]}, both)
+    assert in_danger(knowledge, {"level": "8 u"}, "ache", "width")
+    assert not in_danger(knowledge, {"level": "8 u", "width": "7 u"}, "bruise")
+
+
+def test_a_value_off_the_scale_lies_beyond_what_is_plausible() -> None:
+    """'> 10 u' can be said where 10 is the most that is plausible, and meets both limits."""
+    knowledge = two_ends("level > 10 u", "level >= 10 u")
+    assert in_danger(knowledge, {}, "level")
+    assert in_danger(two_ends("level < 0 u", "level <= 0 u"), {}, "level")
+    assert not in_danger(two_ends("level > 10 u", "level < 10 u"), {}, "level")
+
+
+def test_a_ratio_to_nothing_stays_unknown() -> None:
+    """Where all inputs are known and nothing follows, nothing can follow any more."""
+    knowledge = emergency_if("both >= 3 u", {"both": {"derived": {"ratio": ["level", "width"]}}})
+    assert not in_danger(knowledge, {"level": "3 u", "width": "0 u"}, "ache")
+    assert in_danger(knowledge, {"level": "3 u"}, "width")
+
+
+def test_gates_that_lead_back_to_themselves_are_refused() -> None:
+    """Which of two questions would come first, if each waited for the other?"""
+    with pytest.raises(AssertionError, match="depends on itself"):
+        emergency_if("ache", {"ache": {"ask_when": "bruise"}, "bruise": {"ask_when": "ache"}})

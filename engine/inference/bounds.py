@@ -15,6 +15,7 @@ from functools import cached_property
 from ..knowledge.checks import conditions_of
 from ..knowledge.model import (
     CHOICE,
+    LEAVES,
     YES_NO,
     All,
     Answer,
@@ -35,7 +36,7 @@ from ..knowledge.model import (
     leaves,
 )
 from ..knowledge.quantities import Interval
-from ..knowledge.truth import Truth, leaf_truth, names_in
+from ..knowledge.truth import Truth, combined, leaf_truth, names_in
 
 YES, NO, UNKNOWN = 1, 2, 4
 ANY = YES | NO | UNKNOWN
@@ -129,7 +130,13 @@ class Horizon:
         assert finding.scale is not None
         scale = finding.scale
         limits = {limit for leaf in self.tests.get(finding.name, ()) for limit in _limits(leaf, scale)}
-        return tuple(Answer(quantity=Interval(v, v), reference=scale.reference) for v in cells(scale, limits))
+        low, high = scale.plausible
+        values = [Interval(v, v) for v in cells(scale, limits)]
+        if low in limits:  # off the scale: said of the least plausible value, '< 0' lies below that limit, too
+            values.append(Interval(None, low, high_open=True))
+        if high in limits:
+            values.append(Interval(high, None, low_open=True))
+        return tuple(Answer(quantity=value, reference=scale.reference) for value in values)
 
     def _names_under(self, name: str) -> frozenset[str]:
         """The findings that can have a say in a name, through concepts, scores, gates and derived quantities."""
@@ -195,7 +202,6 @@ class View:
         self._scores: dict[str, tuple[Decimal, Decimal, Decimal, Decimal]] = {}
         self._known: dict[Leaf, int] = {} if above is None else above._known
         self._allowed: dict[str, int] = {} if above is None else above._allowed
-        self._pending: set[str] = set()
 
     def taking(self, cases: Mapping[str, Case]) -> View:
         """The same with more open findings taken as answered so."""
@@ -242,17 +248,28 @@ class View:
     def is_impossible(self) -> bool:
         """Whether what is taken cannot hold together with what is known."""
         of = self.horizon.impossible_of
-        return any(self.of(condition) == YES for name in self.taken for condition in of.get(name, ()))
+        return any(self._cannot_be(condition) for name in self.taken for condition in of.get(name, ()))
+
+    def _cannot_be(self, condition: Condition) -> bool:
+        """Whether the answers, known and taken, say together what cannot hold together. As where a case is read, only
+        answers count, not what follows from a closed gate; a quantity that is taken may lie off the scale and says nothing.
+        """
+
+        def read(leaf: Condition) -> Truth:
+            assert isinstance(leaf, LEAVES)
+            case = self.taken.get(leaf.name)
+            if case is None or case.quantity is not None:
+                return None if leaf.name in self.taken else leaf_truth(leaf, self.findings)
+            return leaf_truth(leaf, {leaf.name: case})
+
+        return combined(condition, read) is True
 
     def _closed(self, name: str) -> int:
-        """What an open finding is once its gate is no, since it is then not asked; 0 while it may be asked."""
+        """What an open finding is once its gate is no, since it is then not asked; 0 while it may become known."""
         finding = self.horizon.knowledge.findings[name]
-        if finding.ask_when is None or name in self._pending:
+        if finding.ask_when is None or self.of(finding.ask_when) != NO or self._may_be_derived(finding):
             return 0
-        self._pending.add(name)  # a gate that leads back to its own question closes nothing
-        closed = self.of(finding.ask_when) == NO
-        self._pending.discard(name)
-        return 0 if not closed else NO if finding.when_closed_no else UNKNOWN
+        return NO if finding.when_closed_no else UNKNOWN
 
     def _as_taken(self, leaf: Leaf) -> int:
         case = self.taken[leaf.name]
@@ -267,13 +284,11 @@ class View:
 
     def _narrowed(self, name: str) -> int:
         """What an open finding may be beside what is known: not that which would be impossible."""
-        self._allowed[name] = mask = ANY
+        mask = ANY
         if self.horizon.knowledge.findings[name].kind == YES_NO:
             for condition in self.horizon.impossible_of.get(name, ()):
                 for truth in (True, False):
-                    alone = View(self.horizon, self.findings, self.open, {name: Answer(truth=truth)})
-                    alone._allowed = dict.fromkeys(self.open, ANY)
-                    if alone.of(condition) == YES:
+                    if View(self.horizon, self.findings, self.open, {name: Answer(truth=truth)})._cannot_be(condition):
                         mask &= ~mask_of(truth)
         self._allowed[name] = mask
         return mask
@@ -289,9 +304,11 @@ class View:
         return mask_of(truth)
 
     def _may_be_derived(self, finding: Finding) -> bool:
+        """Whether answers may still make it follow from its inputs. Inputs that are all known have done so, or cannot."""
         if finding.scale is None or finding.scale.derived is None or self._is_exact(finding.name):
             return False
-        return all(self._may_be_known(name) for name in finding.scale.derived.inputs)
+        inputs = finding.scale.derived.inputs
+        return not all(map(self._is_exact, inputs)) and all(map(self._may_be_known, inputs))
 
     def _may_be_known(self, name: str) -> bool:
         return self._is_exact(name) or name in self.open or self._may_be_derived(self.horizon.knowledge.findings[name])

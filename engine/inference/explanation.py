@@ -6,7 +6,7 @@ each leaf with the value seen and the value needed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -474,15 +474,6 @@ def _spaced(choice: str) -> str:
     return choice.replace("_", " ")
 
 
-def unmet(found: Iterable[Lack]) -> Iterator[Lack]:
-    """The findings at the bottom of what is lacking, in order."""
-    for lack in found:
-        if lack.kind == FINDING:
-            yield lack
-        else:
-            yield from unmet(lack.parts)
-
-
 # What if -------------------------------------------------------------------------------------------------------------
 
 
@@ -546,5 +537,5 @@ def _standing(conclusion: Conclusion) -> tuple[str, int, str]:
 
 __all__ = [
     *("AIM", "Cap", "Changes", "Fired", "How", "Lack", "Moved", "Silent", "Step", "WhyNot"),
-    *("changed", "how", "lacks", "named", "needed_in_words", "reaches", "title_of", "unmet", "why_not"),
+    *("changed", "how", "lacks", "named", "needed_in_words", "reaches", "title_of", "why_not"),
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..knowledge.model import AT_LEAST_POSSIBLE, DO_NOT_MISS, URGENCIES, Advice, Findings, Knowledge, Note, RedFlag, Rule
 from ..knowledge.truth import Valuation, missing
 from .justification import Reason, reasons_for
-from .weighing import Conclusion, Inference, highest, is_listed, ranked
+from .weighing import Conclusion, Inference, is_listed, leading_of, ranked, urgency_of
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,12 @@ def outcome(knowledge: Knowledge, findings: Findings, inference: Inference) -> O
     flags = [knowledge.red_flags[f] for f in inference.red_flags]
     flags.sort(key=lambda f: (-URGENCIES.index(f.urgency), f.id))
     lines = tuple(_line(knowledge, valuation, c) for c in order)
-    first = order[0] if order and order[0].level in AT_LEAST_POSSIBLE else None
     return Outcome(
         knowledge=knowledge,
         valuation=valuation,
         inference=inference,
-        urgency=highest([*(f.urgency for f in flags), *(c.urgency for c in inference.conclusions.values())]),
-        leading=first.diagnosis if first else "",
+        urgency=urgency_of(knowledge, inference),
+        leading=leading_of(knowledge, inference),
         red_flags=tuple((f, reasons_for(f.when, valuation)) for f in flags),
         open_red_flags=tuple(f.id for f in knowledge.red_flags.values() if valuation.of(f.when) is None),
         notes=tuple((n, reasons_for(n.when, valuation)) for n in knowledge.notes.values() if n.id in inference.said),

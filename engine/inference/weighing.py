@@ -133,6 +133,18 @@ def highest(urgencies: Iterable[str]) -> str:
     return max((u for u in urgencies if u), key=URGENCIES.index, default=URGENCIES[0])
 
 
+def urgency_of(knowledge: Knowledge, inference: Inference) -> str:
+    """The overall urgency: the highest of the red flags that fired and of what each diagnosis asks for."""
+    flags = [knowledge.red_flags[flag].urgency for flag in inference.red_flags]
+    return highest([*flags, *(c.urgency for c in inference.conclusions.values())])
+
+
+def leading_of(knowledge: Knowledge, inference: Inference) -> str:
+    """The first diagnosis in rank order, where it is at possible or above; '' for none."""
+    first = ranked(knowledge, inference.conclusions)[0]
+    return first.diagnosis if first.level in AT_LEAST_POSSIBLE else ""
+
+
 def ranked(knowledge: Knowledge, conclusions: Mapping[str, Conclusion]) -> tuple[Conclusion, ...]:
     """All conclusions: by level, then points, then the document's order."""
     place = {d: i for i, d in enumerate(knowledge.order)}
@@ -147,4 +159,16 @@ def is_listed(knowledge: Knowledge, conclusion: Conclusion) -> bool:
     return any(knowledge.rules[r].is_for for r in conclusion.fired)
 
 
-__all__ = ["Conclusion", "Inference", "Standing", "counting", "highest", "is_listed", "ranked", "urgency_at", "weigh"]
+__all__ = [
+    "Conclusion",
+    "Inference",
+    "Standing",
+    "counting",
+    "highest",
+    "is_listed",
+    "leading_of",
+    "ranked",
+    "urgency_at",
+    "urgency_of",
+    "weigh",
+]

@@ -1,4 +1,4 @@
-"""A question-and-answer session as a value: what has been answered, what is asked next. No input, no output, no clock."""
+"""One patient, asked: what was answered, passed over, declined and skipped, as a value. No input, no output, no clock."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from types import MappingProxyType
 
 from ..knowledge.cases import read_answer, read_findings
 from ..knowledge.checks import conditions_of
-from ..knowledge.model import QUANTITY, YES_NO, Finding, Findings, Knowledge
+from ..knowledge.model import YES_NO, Finding, Findings, Knowledge
 from ..knowledge.problems import Place, Problems
-from ..knowledge.quantities import plain
 from ..knowledge.truth import names_in
 from ..knowledge.yamltext import Scalar
 
@@ -126,24 +125,3 @@ def called(knowledge: Knowledge, words: str) -> tuple[Finding, ...]:
         for f in knowledge.findings.values()
         if f.kind == YES_NO and wanted in (f.name.replace("_", " "), f.title.lower(), *(a.lower() for a in f.also_called))
     )
-
-
-def entry_hint(finding: Finding) -> str:
-    """How this finding can be answered, in a few words."""
-    if finding.kind == YES_NO:
-        return "y, n, ?"
-    if finding.kind == QUANTITY and finding.scale is not None:
-        names = [u for u, _ in finding.scale.units]
-        others = [u for u in names if f"{u}s" not in (*names, finding.scale.unit)]  # 'day' need not stand beside 'days'
-        low, high = finding.scale.usual or finding.scale.plausible
-        also = f"; also {', '.join(others)}" if others else ""
-        return f"a number in {finding.scale.unit}{also}; usually {plain(low)} to {plain(high)}; or ?"
-    return "a number, or ?"
-
-
-def with_unit(finding: Finding, words: str) -> str:
-    """A bare number is in the canonical unit, as the prompt says; anything else stays as it is typed."""
-    bare = words.strip().lstrip("<>=+-").strip()
-    if finding.scale is not None and bare.replace(".", "", 1).isdigit():
-        return f"{words.strip()} {finding.scale.unit}"
-    return words

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 from ..inference.outcome import Outcome
 from ..knowledge.cases import means_unknown, read_answer
@@ -61,7 +61,7 @@ class Entry:
     declined: tuple[str, ...] | None = None
     skipped: tuple[str, ...] | None = None
     topic: str | None = None
-    knowledge: str | None = None  # the hash by which this line and the later ones are judged, where it is another one
+    knowledge: str | None = None  # the hash by which this and the later lines are judged; nothing concluded before stands
     concluded: Concluded | None = None
     ended: bool = False
 
@@ -151,7 +151,8 @@ class Journal:
         self._sound = True  # whether the file ends there
         self._knowledge = held.knowledge  # the hash of the knowledge base that judged last
         self._state: Consultation | None = None  # what the journal holds; worked out when first needed
-        self._concluded: Concluded | None = None
+        self._concluded: Concluded | None = None  # what stands as concluded
+        self._refused: tuple[str, ...] = ()  # answers that it holds, and that were not taken over though they can be read
 
     @classmethod
     def create(cls, folder: Path, name: str, knowledge: Knowledge, version: str) -> Journal:
@@ -192,27 +193,39 @@ class Journal:
             raise
         return cls(path, descriptor, record.length, record)
 
-    def record(self, state: Consultation, outcome: Outcome | None = None) -> bool:
-        """Writes one line with all in which `state` differs from what the journal holds, and what is concluded from it.
-        Afterwards that is on disk. Nothing is written where nothing differs; says whether something was.
+    def record(self, state: Consultation, outcome: Outcome | None) -> None:
+        """Writes one line with all in which `state` differs from what the journal holds, and `outcome`, what is concluded
+        from it; without one nothing stands as concluded. Afterwards that is on disk. Nothing is written where nothing
+        differs.
 
         Raises OSError where it cannot be written; the next call then writes what this one did not."""
         if self._state is None:
-            self._state = restored(self.held, state.knowledge).state
-            if self._knowledge == state.knowledge.hash:
-                self._concluded = self.held.concluded
+            self._take_up(state.knowledge)
+        assert self._state is not None
         entry = _changes(self._state, state)
         if not entry:
-            return False
+            return
         found = None if outcome is None else concluded(outcome)
-        if self._knowledge != state.knowledge.hash:
+        same = self._knowledge == state.knowledge.hash
+        stands = self._concluded if same else None
+        if not same:
+            # Later this knowledge base takes over all that it can read: what it could not hold beside the rest must be gone.
+            back = [name for name in self._refused if name not in state.given and name not in state.passed]
+            if back:
+                entry["answers"] = {**entry.get("answers", {}), **dict.fromkeys(back)}
+        if not same or (found is None and stands is not None):
             entry["knowledge"] = state.knowledge.hash
-        if found is not None and found != self._concluded:
+        if found is not None and found != stands:
             entry["concluded"] = {"urgency": found.urgency, "leading": found.leading or None, "levels": dict(found.levels)}
         self._append(entry)
-        self._state, self._knowledge = state, state.knowledge.hash
-        self._concluded = found or self._concluded
-        return True
+        self._state, self._knowledge, self._concluded = state, state.knowledge.hash, found
+
+    def _take_up(self, knowledge: Knowledge) -> None:
+        """From now on the journal is compared with as this knowledge base takes it over."""
+        found = restored(self.held, knowledge)
+        known = (left for left in found.left_out if left.finding in knowledge.findings)
+        self._refused = tuple(x.finding for x in known if _accepted(knowledge, x.finding, x.words) is not None)
+        self._state, self._concluded = found.state, self.held.concluded
 
     def close(self, ended: bool = False) -> None:
         """Lets go of the file; with `ended`, a last line says that the session came to its report. May be called twice."""
@@ -229,6 +242,8 @@ class Journal:
         if self._descriptor < 0:
             raise OSError(errno.EBADF, "the journal is closed", as_text(self.path))
         line = (json.dumps(entry, ensure_ascii=True, separators=(",", ":")) + "\n").encode("ascii")
+        if self._length + len(line) > LONGEST:  # it could not be read again
+            raise OSError(errno.EFBIG, "the journal is full", as_text(self.path))
         try:
             if os.fstat(self._descriptor).st_nlink == 0:
                 raise FileNotFoundError(errno.ENOENT, "the journal has been removed")
@@ -403,7 +418,7 @@ def _whole_lines(data: bytes) -> int:
     return start if start and b"\0" in data[start:end] else end
 
 
-def _fail(problems: Problems, place: Place, code: str, message: str, help: str = "") -> None:
+def _fail(problems: Problems, place: Place, code: str, message: str, help: str = "") -> NoReturn:
     problems.add(place, code, message, help)
     raise InvalidInput(problems)
 
@@ -413,14 +428,13 @@ def _header(line: bytes, place: Place, problems: Problems) -> tuple[str, str]:
     found = _object(line, place, Problems())
     if found is None or found.get("format") != FORMAT or not isinstance(found.get("number"), int):
         _fail(problems, place, "not-a-journal", "this is not a journal", "`crampdx journal list` shows those there are")
-        raise AssertionError
     if found["number"] > NUMBER:
         said = f"written by a newer crampdx: format {found['number']}, this one reads {NUMBER}"
         _fail(problems, place, "newer-format", said, "use the version that wrote it, or a later one")
     version, knowledge = found.get("crampdx"), found.get("knowledge")
     if not isinstance(version, str) or not isinstance(knowledge, str):
         _fail(problems, place, "damaged-line", "the first line lacks the version or the knowledge base")
-    return str(version), str(knowledge)
+    return version, knowledge
 
 
 def _object(line: bytes, place: Place, problems: Problems) -> dict[str, Any] | None:
@@ -566,6 +580,6 @@ def delete(path: Path) -> None:
     _sync(path.parent)
 
 
-def as_text(path: Path) -> str:
+def as_text(path: str | Path) -> str:
     """The path so that it can be printed, also where its bytes are not UTF-8."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -9,16 +9,28 @@ anything, and what decides a question's gate comes before the question.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
-from ..inference.bounds import BELOW, YES, Horizon, View, attainable, open_in
+from ..inference.bounds import BELOW, YES, Horizon, View, open_in
 from ..inference.reference import infer
 from ..inference.weighing import Inference
-from ..knowledge.model import DO_NOT_MISS, KNOWERS, URGENCIES, YES_NO, Answer, Condition, Finding, Knowledge, Topic
+from ..knowledge.model import (
+    DO_NOT_MISS,
+    KNOWERS,
+    LABORATORY,
+    URGENCIES,
+    YES_NO,
+    Answer,
+    Condition,
+    Finding,
+    Knowledge,
+    Panel,
+    Topic,
+)
 from ..knowledge.truth import Valuation
 from .consultation import GROUPS, Consultation
-from .stops import Goal, dangers, is_settled
+from .stops import Goal, is_settled, real_dangers
 
 LINES = 7  # on one screen
 
@@ -52,6 +64,7 @@ class Stops:
     safe: bool  # overall urgency and the do-not-miss diagnoses at possible or above can no longer change
     settled: bool  # nor can the leading diagnosis
     spared: int  # how many questions that could still change something else need not be asked
+    unknown: int  # how many questions were left unknown, declined or skipped: their answers are not among those meant
 
 
 class Interviewer:
@@ -70,8 +83,8 @@ class Interviewer:
         """Which stops are reached."""
         look = self._look(state)
         if look.dangers:
-            return Stops(False, False, 0)
-        return Stops(True, is_settled(look.view, look.inference), len(look.relevant))
+            return Stops(False, False, 0, 0)
+        return Stops(True, is_settled(look.view, look.inference), len(look.relevant), look.unknown)
 
     def matters(self, state: Consultation) -> frozenset[str]:
         """The open questions whose answers could still change something."""
@@ -79,13 +92,18 @@ class Interviewer:
         return look.relevant | look.dangerous
 
     def remaining(self, state: Consultation) -> int:
-        """How many screens are still to come, if all that may matter now is asked; answers can only make them fewer."""
-        return self._look(state).screens(self.matters(state))
-
-    def until_safe(self, state: Consultation) -> int:
-        """How many screens, in the same way, until it is safe to stop."""
+        """About how many screens are still to come, if all that may matter now is asked; most answers make them fewer."""
         look = self._look(state)
-        return look.screens(look.dangerous)
+        return look.screens(look.dangerous) + look.screens(look.relevant - look.dangerous)
+
+    def before_safe(self, state: Consultation) -> int:
+        """About how many screens, in the same way, until it is safe to stop, of those that the same person can answer as the
+        next one: what an examiner or a laboratory would have to find comes later."""
+        look = self._look(state)
+        if not look.dangerous:
+            return 0
+        knower = min((self.knowledge.findings[n].known_by for n in look.dangerous), key=KNOWERS.index)
+        return look.screens(frozenset(n for n in look.dangerous if self.knowledge.findings[n].known_by == knower))
 
     def _look(self, state: Consultation) -> _Look:
         if self._last is None or self._last.state is not state:
@@ -98,12 +116,22 @@ class _Lines:
     """What is wanted of a panel: yes-no lines, or one finding of another kind."""
 
     topic: Topic
-    title: str
+    panel: Panel
     findings: tuple[Finding, ...]
+
+    @property
+    def group(self) -> Group:
+        return Group(self.panel.title, self.findings)
 
     @property
     def together(self) -> bool:
         return self.findings[0].kind == YES_NO
+
+    @property
+    def alone(self) -> bool:
+        """Whether nothing else goes on its screen: a quantity, a choice, what its author wants so, and tests, of which one
+        may have been done and its neighbour not."""
+        return not self.together or self.panel.alone or self.findings[0].known_by == LABORATORY
 
 
 class _Look:
@@ -127,12 +155,20 @@ class _Look:
         named = [self.knowledge.findings[n] for t in topics for p in t.panels for n in p.findings]
         return View(self.horizon, findings, frozenset(f.name for f in named if _is_open(f, self.state, valuation)))
 
+    @cached_property
+    def unknown(self) -> int:
+        """How many questions will not be put although nobody knows their answers: passed, declined or of a skipped topic."""
+        state, valuation = self.state, Valuation(self.knowledge, self.state.findings)
+        asking = replace(state, passed=frozenset(), declined=frozenset(), skipped=frozenset())
+        named = [self.knowledge.findings[n] for t in self.knowledge.topics for p in t.panels for n in p.findings]
+        return sum(1 for f in named if _is_open(f, asking, valuation) and f.name not in self.view.open)
+
     # What matters ----------------------------------------------------------------------------------------------------
 
     @cached_property
     def dangers(self) -> tuple[Goal, ...]:
         """What answers could still change of the urgency and the do-not-miss diagnoses."""
-        return tuple(g for g in dangers(self.view, self.inference) if attainable(self.view, g.holds, g.wishes))
+        return real_dangers(self.view, self.inference)
 
     @cached_property
     def rests_on(self) -> dict[Goal, frozenset[str]]:
@@ -161,7 +197,11 @@ class _Look:
         yield from (when for when in shown if self.view.of(when) & YES)
         for diagnosis, entry in knowledge.diagnoses.items():
             yield from self._undecided_of(diagnosis)
-            yield from (c for c in (entry.needs, entry.likely_needs) if c is not None)
+            reach = self.view.reach(diagnosis)
+            if entry.needs is not None and reach.classes != {BELOW}:
+                yield entry.needs
+            if entry.likely_needs is not None and reach.high >= knowledge.weighing.likely:
+                yield entry.likely_needs
         for advice in knowledge.advice.values():
             if self.view.reach(advice.diagnosis).classes != {BELOW}:
                 yield from (c for c in (advice.when, advice.unless) if c is not None)
@@ -194,8 +234,8 @@ class _Look:
             by_topic.setdefault(lines.topic.id, []).append(lines)
         count = 0
         for panels in by_topic.values():
-            together = sum(len(p.findings) for p in panels if p.together)
-            count += -(-together // LINES) + sum(1 for p in panels if not p.together)
+            together = sum(len(p.findings) for p in panels if not p.alone)
+            count += -(-together // LINES) + sum(1 for p in panels if p.alone)
         return count
 
     def _screen(self, wanted: frozenset[str], gain: Callable[[_Lines], float]) -> Screen:
@@ -209,9 +249,8 @@ class _Look:
             here = [p for p in panels if p.topic is topic]
         here.sort(key=lambda p: -gains[p])  # stable: equal ones in the order of the file
         first = here[0]
-        if not first.together:
-            return Screen(first.topic.id, first.topic.title, (Group(first.title, first.findings),))
-        return Screen(first.topic.id, first.topic.title, tuple(_filled([p for p in here if p.together])))
+        groups = (first.group,) if first.alone else tuple(_filled([p for p in here if not p.alone]))
+        return Screen(first.topic.id, first.topic.title, groups)
 
     def _panels(self, wanted: frozenset[str]) -> Iterator[_Lines]:
         for topic in self.knowledge.topics:
@@ -219,10 +258,10 @@ class _Look:
                 findings = [self.knowledge.findings[n] for n in panel.findings if n in wanted]
                 together = tuple(f for f in findings if f.kind == YES_NO)
                 if together:
-                    yield _Lines(topic, panel.title, together)
+                    yield _Lines(topic, panel, together)
                 for finding in findings:
                     if finding.kind != YES_NO:
-                        yield _Lines(topic, panel.title, (finding,))
+                        yield _Lines(topic, panel, (finding,))
 
     def _ready(self, wanted: frozenset[str]) -> frozenset[str]:
         """What can be asked at once: in the place of a question whose gate is open to answers, what decides the gate."""
@@ -274,19 +313,22 @@ def _filled(panels: list[_Lines]) -> Iterator[Group]:
     left = []
     for panel in panels:
         if len(panel.findings) <= room:
-            yield Group(panel.title, panel.findings)
+            yield panel.group
             room -= len(panel.findings)
         else:
             left.append(panel)
     if room and left:
-        yield Group(left[0].title, left[0].findings[:room])
+        yield Group(left[0].panel.title, left[0].findings[:room])
 
 
+# These weights order questions and nothing else: no stop and no conclusion rests on them. Other ones that were tried moved
+# the median number of prompts by one or two (benchmarks/questions.py).
 def _danger(goal: Goal, view: View) -> float:
-    """How grave and how near: more for what is more urgent, and for a diagnosis that could gather more points."""
+    """How grave and how near: each step of urgency counts twice the one before; a red flag as much as a diagnosis that one
+    moderate finding would bring about, and a diagnosis more for each moderate finding that could join it."""
     if not goal.holds(view):
         return 0
-    grave = 1 << (URGENCIES.index(goal.urgency) if goal.urgency else 0)  # each step counts twice the one before
+    grave = 1 << (URGENCIES.index(goal.urgency) if goal.urgency else 0)
     if goal.is_red_flag:
         return 2 * grave
     weighing = view.horizon.knowledge.weighing
@@ -294,6 +336,8 @@ def _danger(goal: Goal, view: View) -> float:
 
 
 def _width(view: View, diagnosis: str) -> int:
+    """How much is undecided: the points between the bounds, and the levels within reach, which `establishes` and `excludes`
+    move without points."""
     reach = view.reach(diagnosis)
     return reach.high - reach.low + len(reach.classes)
 

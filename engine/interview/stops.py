@@ -8,34 +8,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ..inference.bounds import BELOW, CLASSES, NO, UNKNOWN, YES, View, Wish, attainable
-from ..inference.weighing import Inference, highest, ranked, urgency_at
+from ..inference.weighing import Inference, leading_of, urgency_at, urgency_of
 from ..knowledge.model import AT_LEAST_POSSIBLE, DO_NOT_MISS, URGENCIES, Condition, Knowledge
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Goal:
     """Something that answers may still bring about: a red flag, or another level of a diagnosis."""
 
     id: str  # of the red flag or diagnosis
     urgency: str  # how urgent it would be
-    holds: Callable[[View], bool] = field(compare=False)
-    wishes: tuple[Wish, ...] = field(compare=False)
+    holds: Callable[[View], bool]
+    wishes: tuple[Wish, ...]  # what it rests on
     is_red_flag: bool = False
-
-    @property
-    def conditions(self) -> tuple[Condition, ...]:
-        """What it rests on."""
-        return tuple(wish.condition for wish in self.wishes)
 
 
 def dangers(view: View, inference: Inference) -> Iterator[Goal]:
     """Everything that could still change the urgency or the do-not-miss diagnoses, as far as the bounds of `view` tell."""
     knowledge = view.horizon.knowledge
     fired = [knowledge.red_flags[f].urgency for f in inference.red_flags]
-    now = highest([*fired, *(c.urgency for c in inference.conclusions.values())])
+    now = urgency_of(knowledge, inference)
     for flag in knowledge.red_flags.values():
         if flag.id not in inference.red_flags and _rank(flag.urgency) > _rank(now):
             goal = Goal(flag.id, flag.urgency, _fires(flag.when), (Wish(flag.when, YES),), True)
@@ -58,27 +53,26 @@ def dangers(view: View, inference: Inference) -> Iterator[Goal]:
 def rivals(view: View, inference: Inference) -> Iterator[Goal]:
     """Everything that could still change the leading diagnosis, as far as the bounds of `view` tell."""
     knowledge = view.horizon.knowledge
-    first = ranked(knowledge, inference.conclusions)[0]
-    leads = first.level in AT_LEAST_POSSIBLE
-    if leads:
-        yield from _to_class(view, first.diagnosis, {BELOW}, _class(first.level))
+    leader = leading_of(knowledge, inference)
+    if leader:
+        yield from _to_class(view, leader, {BELOW}, _class(inference.conclusions[leader].level))
     for diagnosis, conclusion in inference.conclusions.items():
-        if not leads:
+        if not leader:
             yield from _to_class(view, diagnosis, set(range(BELOW)), _class(conclusion.level))
-        elif diagnosis != first.diagnosis:
+        elif diagnosis != leader:
             goal = Goal(
                 diagnosis,
                 "",
-                _outranks(knowledge, diagnosis, first.diagnosis),
-                (*_wishes(knowledge, diagnosis, True), *_wishes(knowledge, first.diagnosis, False)),
+                _outranks(knowledge, diagnosis, leader),
+                (*_wishes(knowledge, diagnosis, True), *_wishes(knowledge, leader, False)),
             )
             if goal.holds(view):
                 yield goal
 
 
-def is_safe(view: View, inference: Inference) -> bool:
-    """Whether the urgency and the do-not-miss diagnoses stay as they are, whatever is answered."""
-    return not any(attainable(view, goal.holds, goal.wishes) for goal in dangers(view, inference))
+def real_dangers(view: View, inference: Inference) -> tuple[Goal, ...]:
+    """Those of `dangers` that answers may bring about when findings are taken case by case. None: it is safe to stop."""
+    return tuple(goal for goal in dangers(view, inference) if attainable(view, goal.holds, goal.wishes))
 
 
 def is_settled(view: View, inference: Inference) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from .model import QUANTITY, TIERS, Condition, Knowledge, leaves
 from .problems import Place, Problems, shown
+from .truth import names_in
 
 Check = Callable[[Knowledge, Problems], None]
 
@@ -52,7 +53,8 @@ def resting(knowledge: Knowledge) -> Iterable[tuple[str, str, Place]]:
 
 def check_cycles(knowledge: Knowledge, problems: Problems) -> None:
     """No concept, score, gate or derivation may rest on itself."""
-    needs = knowledge.depends_on
+    gates = {n: names_in(f.ask_when) for n, f in knowledge.findings.items() if f.ask_when is not None}
+    needs = {n: (*knowledge.depends_on.get(n, ()), *gates.get(n, ())) for n in {*knowledge.depends_on, *gates}}
     places = {
         **{n: f.place for n, f in knowledge.findings.items()},
         **{n: c.place for n, c in knowledge.concepts.items()},

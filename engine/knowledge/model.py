@@ -19,7 +19,8 @@ NOWHERE = Place("", 0, 0)
 
 YES_NO, CHOICE, QUANTITY = "yes-no", "choice", "quantity"
 KINDS = (YES_NO, CHOICE, QUANTITY)
-KNOWERS = ("patient", "examiner", "laboratory")
+PATIENT, EXAMINER, LABORATORY = "patient", "examiner", "laboratory"
+KNOWERS = (PATIENT, EXAMINER, LABORATORY)
 URGENCIES = ("routine", "soon", "same day", "emergency")  # rising
 LEVELS = (  # in rank order, best supported first
     "contradictory",
@@ -360,10 +361,11 @@ class Weighing:
 
 @dataclass(frozen=True)
 class Panel:
-    """Related findings that are asked on one screen."""
+    """Related findings that are asked on one screen; `alone` where others beside them would be misleading."""
 
     title: str
     findings: tuple[str, ...]
+    alone: bool = False
 
 
 @dataclass(frozen=True)

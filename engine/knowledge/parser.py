@@ -620,7 +620,7 @@ def _interview(node: yamltext.Node, draft: Draft) -> None:
         if panel_nodes is not None and not isinstance(panel_nodes, yamltext.Sequence):
             draft.problems.add(panel_nodes.place, "not-a-list", "'panels' takes a list of mappings", "begin each with '- '")
         for panel_node in panel_nodes.items if isinstance(panel_nodes, yamltext.Sequence) else ():
-            panel = Fields(panel_node, "a panel", ("title", "findings"), draft.problems)
+            panel = Fields(panel_node, "a panel", ("title", "findings", "alone"), draft.problems)
             panel.need("title", "findings")
             for scalar in panel.scalars("findings"):
                 if scalar.text not in draft.findings:
@@ -631,7 +631,7 @@ def _interview(node: yamltext.Node, draft: Draft) -> None:
                         draft.problems.did_you_mean(scalar.text, draft.findings),
                     )
             findings = tuple(f for f in panel.texts("findings") if f in draft.findings)
-            panels.append(Panel(panel.text("title"), findings))
+            panels.append(Panel(panel.text("title"), findings, panel.word("alone", ("yes",)) == "yes"))
         if draft.claim(key.text, key.place, KEBAB):
             draft.topics.append(Topic(key.text, fields.text("title"), tuple(panels)))
 

@@ -1,10 +1,9 @@
-"""Explanations as text: paragraphs with an indent and a mark, which any printer can wrap to its width."""
+"""Explanations as paragraphs, which any printer can wrap to its width, and as data."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -26,36 +25,16 @@ from ..inference.explanation import (
     Step,
     WhyNot,
 )
-from ..inference.weighing import Conclusion
-from ..knowledge.model import AT_LEAST_POSSIBLE, Rule
+from ..knowledge.model import AT_LEAST_POSSIBLE
 from ..knowledge.quantities import plain
+from .paragraphs import Paragraph
+from .words import counted, mark_of, standing_and_urgency
 
 _STEP = 2  # columns that a level of a tree moves to the right
-_NARROWEST = 24  # columns that are always left for the text
 
 
-@dataclass(frozen=True)
-class Paragraph:
-    """Text after a mark, `indent` columns from the left; lines that follow the first stand under its text."""
-
-    indent: int
-    mark: str
-    text: str
-
-
-def wrapped(paragraphs: Iterable[Paragraph], width: int) -> Iterator[str]:
-    """The lines of the paragraphs, none longer than `width` unless a word is; none ends in spaces."""
-    for paragraph in paragraphs:
-        mark = f"{paragraph.mark} " if paragraph.mark else ""
-        indent = " " * max(0, min(paragraph.indent, width - _NARROWEST - len(mark)))
-        yield from textwrap.wrap(
-            paragraph.text,
-            max(width, _NARROWEST),
-            initial_indent=indent + mark,
-            subsequent_indent=" " * len(indent + mark),
-            break_long_words=False,
-            break_on_hyphens=False,
-        ) or [""]
+def _at(indent: int, mark: str, text: str) -> Paragraph:
+    return Paragraph(text, f"{mark} " if mark else "", indent)
 
 
 # How it was reached --------------------------------------------------------------------------------------------------
@@ -68,21 +47,21 @@ def how_paragraphs(account: How) -> tuple[Paragraph, ...]:
 
 def _how(account: How) -> Iterator[Paragraph]:
     if account.kind != DIAGNOSIS:
-        yield Paragraph(0, "", f"{account.title.rstrip('.')}: {account.state}")
+        yield _at(0, "", f"{account.title.rstrip('.')}: {account.state}")
         yield from _steps(account.steps, _STEP)
         if account.lacks:
             heading = "What could still add to it:" if account.kind == SCORE else "What it still lacks:"
-            yield Paragraph(_STEP, "", heading)
+            yield _at(_STEP, "", heading)
             yield from _parts(account.lacks, _STEP, set())
         return
-    yield Paragraph(0, "", f"{account.title}: {account.state}, {_points(account.points)}")
+    yield _at(0, "", f"{account.title}: {account.state}, {counted(account.points, 'point')}")
     for heading, fired in (("For it:", account.speaking_for), ("Against it:", account.against)):
         if fired:
-            yield Paragraph(_STEP, "", heading)
+            yield _at(_STEP, "", heading)
             for each in fired:
                 yield from _fired(each)
     if not account.speaking_for and not account.against:
-        yield Paragraph(_STEP, "", "No rule about it has fired.")
+        yield _at(_STEP, "", "No rule about it has fired.")
     expanded: set[str] = set()
     for cap in account.caps:
         yield from _cap(cap, expanded)
@@ -92,18 +71,11 @@ def _fired(fired: Fired) -> Iterator[Paragraph]:
     rule = fired.rule
     scope = f" Scope: {rule.scope.rstrip('.')}." if rule.scope else ""
     cited = f" [{', '.join(rule.source)}]"
-    yield Paragraph(_STEP, mark_of(rule, fired.points), f"{rule.title.rstrip('.')} ({rule.then}; {rule.id}).{scope}{cited}")
+    yield _at(_STEP, mark_of(rule, fired.points), f"{rule.title.rstrip('.')} ({rule.then}; {rule.id}).{scope}{cited}")
     if fired.outdone_by:
         said = f"counts for nothing beside {fired.outdone_by}, of the same cluster ({rule.cluster})"
-        yield Paragraph(_STEP + 4, "", said)
+        yield _at(_STEP + 4, "", said)
     yield from _steps(fired.steps, _STEP + 4)
-
-
-def mark_of(rule: Rule, counted: int) -> str:
-    """What a rule counts for, in few characters; brackets when it is outdone."""
-    if rule.then in ("establishes", "excludes"):
-        return "+++" if rule.is_for else "---"
-    return f"{counted:+d}" if counted else "(+)" if rule.is_for else "(-)"
 
 
 def _steps(steps: tuple[Step, ...], indent: int) -> Iterator[Paragraph]:
@@ -112,20 +84,20 @@ def _steps(steps: tuple[Step, ...], indent: int) -> Iterator[Paragraph]:
         if len(idle) > 1 and step.title in idle:
             continue
         adds = "" if step.points is None or not step.points else f" ({_score_points(step.points)})"
-        yield Paragraph(indent, "-", f"{step.title}: {step.value}{adds}{', because' if step.steps else ''}")
+        yield _at(indent, "-", f"{step.title}: {step.value}{adds}{', because' if step.steps else ''}")
         yield from _steps(step.steps, indent + _STEP)
     if len(idle) > 1:
-        yield Paragraph(indent, "-", f"no, adding nothing: {'; '.join(idle)}")
+        yield _at(indent, "-", f"no, adding nothing: {'; '.join(idle)}")
 
 
 def _cap(cap: Cap, expanded: set[str]) -> Iterator[Paragraph]:
     what = "What it needs" if cap.kind == "needs" else "What 'likely' needs"
     if cap.is_met:
-        yield Paragraph(_STEP, "", f"{what} is there:")
+        yield _at(_STEP, "", f"{what} is there:")
         yield from _steps(cap.steps, _STEP)
     else:
         state = "is known not to be there" if cap.truth is False else "is not known to be there"
-        yield Paragraph(_STEP, "", f"{what} {state}, so it is at most {cap.at_most}:")
+        yield _at(_STEP, "", f"{what} {state}, so it is at most {cap.at_most}:")
         for lack in cap.lacks:
             yield from _lack(lack, _STEP, expanded)
 
@@ -141,46 +113,46 @@ def why_not_paragraphs(account: WhyNot, most: int | None = None) -> tuple[Paragr
 
 def _why_not(account: WhyNot, most: int | None) -> Iterator[Paragraph]:
     expanded: set[str] = set()
-    standing = f"{account.title}: {account.level}, {_points(account.points)}"
+    standing = f"{account.title}: {account.level}, {counted(account.points, 'point')}"
     if account.is_reached:
-        yield Paragraph(0, "", f"{standing}; '{account.aim}' is reached.")
+        yield _at(0, "", f"{standing}; '{account.aim}' is reached.")
         return
-    needed = f", which takes {_points(account.needed_points)}" if account.needed_points is not None else ""
-    yield Paragraph(0, "", f"{standing}; not {account.aim}{needed}.")
+    needed = f", which takes {counted(account.needed_points, 'point')}" if account.needed_points is not None else ""
+    yield _at(0, "", f"{standing}; not {account.aim}{needed}.")
     if account.excluded_by:
-        yield Paragraph(_STEP, "", "It is excluded:")
+        yield _at(_STEP, "", "It is excluded:")
         for fired in account.excluded_by:
             yield from _fired(fired)
     for cap in account.caps:
         yield from _cap(cap, expanded)
     if account.against:
-        yield Paragraph(_STEP, "", "Against it:")
+        yield _at(_STEP, "", "Against it:")
         for fired in account.against:
             yield from _fired(fired)
     if account.outdone:
-        yield Paragraph(_STEP, "", "Fired, but counts for nothing:")
+        yield _at(_STEP, "", "Fired, but counts for nothing:")
         for fired in account.outdone:
-            yield Paragraph(
+            yield _at(
                 _STEP,
                 mark_of(fired.rule, 0),
                 f"{fired.rule.title.rstrip('.')} ({fired.rule.id}), beside {fired.outdone_by}",
             )
     if account.silent:
         heading = "Rules for it that have not fired, the weightiest first (? may still fire, x cannot as things are known):"
-        yield Paragraph(_STEP, "", heading)
+        yield _at(_STEP, "", heading)
         for silent in account.silent[:most]:
             yield from _silent(silent, expanded)
         left_out = len(account.silent[:0] if most is None else account.silent[most:])
         if left_out:
-            yield Paragraph(_STEP, "", f"and {left_out} more, no weightier")
+            yield _at(_STEP, "", f"and {left_out} more, no weightier")
     else:
-        yield Paragraph(_STEP, "", "Every rule for it has fired.")
+        yield _at(_STEP, "", "Every rule for it has fired.")
 
 
 def _silent(silent: Silent, expanded: set[str]) -> Iterator[Paragraph]:
     rule = silent.rule
     adds = "" if rule.then == "establishes" else f", would add {silent.would_add}"
-    yield Paragraph(_STEP, _open_mark(silent.is_open), f"{rule.title.rstrip('.')} ({rule.then}{adds}; {rule.id})")
+    yield _at(_STEP, _open_mark(silent.is_open), f"{rule.title.rstrip('.')} ({rule.then}{adds}; {rule.id})")
     for lack in silent.lacks:
         yield from _lack(lack, _STEP + 2, expanded)
 
@@ -189,21 +161,21 @@ def _lack(lack: Lack, indent: int, expanded: set[str]) -> Iterator[Paragraph]:
     """What is lacking as a tree; what a concept or score lacks is written out once, and is 'as above' from then on."""
     mark = _open_mark(lack.is_open)
     if lack.kind == FINDING:
-        yield Paragraph(indent, mark, in_one_line(lack))
+        yield _at(indent, mark, in_one_line(lack))
     elif lack.kind in (CONCEPT, SCORE):
         said = f"{lack.title.rstrip('.')}: {lack.seen}, needed {lack.needed}"
         known = f"{lack.name} {lack.needed}" in expanded
         expanded.add(f"{lack.name} {lack.needed}")
-        yield Paragraph(indent, mark, f"{said}, as above" if known else f"{said}; for that:" if lack.parts else said)
+        yield _at(indent, mark, f"{said}, as above" if known else f"{said}; for that:" if lack.parts else said)
         if not known:
             yield from _parts(lack.parts, indent + _STEP, expanded)
     else:
         so_far = f" ({lack.seen})" if lack.seen else ""
         parts = tuple(_parts(lack.parts, indent + _STEP, expanded))
         if len(parts) == 1:
-            yield Paragraph(indent, mark, f"{lack.needed}{so_far}, {parts[0].text}")
+            yield _at(indent, mark, f"{lack.needed}{so_far}, {parts[0].text}")
         else:
-            yield Paragraph(indent, mark, f"{lack.needed}{so_far}:")
+            yield _at(indent, mark, f"{lack.needed}{so_far}:")
             yield from parts
 
 
@@ -219,11 +191,11 @@ def _parts(parts: tuple[Lack, ...], indent: int, expanded: set[str]) -> Iterator
             rest.append(part)
     for (is_open, seen, needed, worth), members in groups.items():
         if len(members) == 1:
-            yield Paragraph(indent, _open_mark(is_open), in_one_line(members[0]) + worth)
+            yield _at(indent, _open_mark(is_open), in_one_line(members[0]) + worth)
         else:
             listed = "; ".join(m.title for m in members)
             each = f"{worth} each" if worth else ""
-            yield Paragraph(indent, _open_mark(is_open), f"{seen}, needed {needed}{each}: {listed}")
+            yield _at(indent, _open_mark(is_open), f"{seen}, needed {needed}{each}: {listed}")
     for part in rest:
         first, *others = _lack(part.parts[0] if part.kind == ITEM else part, indent, expanded)
         yield replace(first, text=first.text + _worth(part))
@@ -267,36 +239,34 @@ def change_paragraphs(changes: Changes, titles: dict[str, str]) -> tuple[Paragra
 
 def _changes(changes: Changes, titles: dict[str, str]) -> Iterator[Paragraph]:
     if changes.is_empty:
-        yield Paragraph(0, "", "Nothing would change: no level, points, urgency, red flag, note or advice.")
+        yield _at(0, "", "Nothing would change: no level, points, urgency, red flag, note or advice.")
         return
     if changes.urgency is not None:
-        yield Paragraph(0, "", f"Urgency: {changes.urgency[0].upper()} -> {changes.urgency[1].upper()}")
+        yield _at(0, "", f"Urgency: {changes.urgency[0].upper()} -> {changes.urgency[1].upper()}")
     if changes.leading is not None:
         first, then = (titles.get(d, "none") for d in changes.leading)
-        yield Paragraph(0, "", f"Leading: {first} -> {then}")
+        yield _at(0, "", f"Leading: {first} -> {then}")
     for flag in changes.red_flags_begun:
-        yield Paragraph(0, "!!", f"Red flag, {flag.urgency.upper()}: {flag.title}. Do: {flag.action}")
+        yield _at(0, "!!", f"Red flag, {flag.urgency.upper()}: {flag.title}. Do: {flag.action}")
     for flag in changes.red_flags_ended:
-        yield Paragraph(0, "-", f"No longer a red flag: {flag.title}")
+        yield _at(0, "-", f"No longer a red flag: {flag.title}")
     for moved in changes.moved:
-        yield Paragraph(0, "", f"{moved.title}: {_from_to(moved)}")
+        yield _at(0, "", f"{moved.title}: {_from_to(moved)}")
     for note in changes.notes_begun:
-        yield Paragraph(0, "*", f"{note.title.rstrip('.')}. {note.text}")
+        yield _at(0, "*", f"{note.title.rstrip('.')}. {note.text}")
     for note in changes.notes_ended:
-        yield Paragraph(0, "-", f"No longer noted: {note.title}")
+        yield _at(0, "-", f"No longer noted: {note.title}")
     for advice in changes.advice_begun:
-        yield Paragraph(0, "*", f"Advice given: {advice.text}")
+        yield _at(0, "*", f"Advice given: {advice.text}")
     for advice in changes.advice_ended:
-        yield Paragraph(0, "-", f"Advice no longer given: {advice.text}")
+        yield _at(0, "-", f"Advice no longer given: {advice.text}")
 
 
 def _from_to(moved: Moved) -> str:
-    return f"{_standing(moved.before)} -> {_standing(moved.after)}"
-
-
-def _standing(conclusion: Conclusion) -> str:
-    urgency = f", {conclusion.urgency}" if conclusion.level in AT_LEAST_POSSIBLE and conclusion.urgency else ""
-    return f"{conclusion.level} ({conclusion.points:+d}){urgency}"
+    before, after = standing_and_urgency(moved.before), standing_and_urgency(moved.after)
+    if before != after:
+        return f"{before} -> {after}"
+    return f"{before}, points {moved.before.points:+d} -> {moved.after.points:+d}"  # the level does not show them
 
 
 # The smallest change -------------------------------------------------------------------------------------------------
@@ -319,24 +289,24 @@ _AIMS = {
 def _smallest(found: Smallest) -> Iterator[Paragraph]:
     aim = _AIMS[found.aim]
     if found.size == 0:
-        yield Paragraph(0, "", f"{found.title} is {found.level}: that is {aim}, as it stands.")
+        yield _at(0, "", f"{found.title} is {found.level}: that is {aim}, as it stands.")
         return
     if found.no_rule:
         verb = "establish" if found.aim in AT_LEAST_POSSIBLE else "exclude"
-        yield Paragraph(0, "", f"No change of findings would make it {aim}: no rule of its own could {verb} it.")
+        yield _at(0, "", f"No change of findings would make it {aim}: no rule of its own could {verb} it.")
         return
     if found.size is None:
-        yield Paragraph(0, "", f"No change of up to {_NUMBERS[found.most]} findings would make it {aim}.")
+        yield _at(0, "", f"No change of up to {_NUMBERS[found.most]} findings would make it {aim}.")
         return
     what = "one finding" if found.size == 1 else f"{_NUMBERS[found.size]} findings"
     more = found.count - len(found.sets)
     many = f"{found.count} such changes" if found.is_counted else f"more than {found.count} such changes"
     how_many = "the only one" if found.count == 1 else f"{many}, {'of which these' if more else 'these'}"
-    yield Paragraph(0, "", f"The smallest change that would make it {aim} is of {what}; {how_many}:")
+    yield _at(0, "", f"The smallest change that would make it {aim} is of {what}; {how_many}:")
     for number, changes in enumerate(found.sets, 1):
         for position, change in enumerate(changes):
             said = f"{change.title}: {change.within or change.after} (now {change.before})"
-            yield Paragraph(_STEP if not position else _STEP + 3, f"{number}." if not position else "", said)
+            yield _at(_STEP if not position else _STEP + 3, f"{number}." if not position else "", said)
 
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -386,10 +356,12 @@ def why_not_record(account: WhyNot) -> dict[str, Any]:
 
 
 def smallest_record(found: Smallest) -> dict[str, Any]:
-    """The smallest changes as plain data; `size` is null where no change of up to `most` findings would do."""
+    """The smallest changes as plain data; `size` is null where no change of up to `most` findings would do; with `no_rule`
+    no change of however many would, since no rule of its own could lead there."""
     return {
         "aim": found.aim,
-        "reached": found.is_reached,
+        "reached": found.size == 0,
+        "no_rule": found.no_rule,
         "most": found.most,
         "size": found.size,
         "count": found.count,
@@ -402,32 +374,6 @@ def smallest_record(found: Smallest) -> dict[str, Any]:
             for changes in found.sets
         ],
     }
-
-
-def changes_record(changes: Changes) -> dict[str, Any]:
-    """What differs between two outcomes, as plain data."""
-    return {
-        "urgency": _before_after(changes.urgency),
-        "leading": _before_after(changes.leading),
-        "red_flags": {
-            "begun": [f.id for f in changes.red_flags_begun],
-            "ended": [f.id for f in changes.red_flags_ended],
-        },
-        "diagnoses": [
-            {"diagnosis": m.diagnosis, "before": _standing_record(m.before), "after": _standing_record(m.after)}
-            for m in changes.moved
-        ],
-        "advice": {"begun": [a.id for a in changes.advice_begun], "ended": [a.id for a in changes.advice_ended]},
-        "notes": {"begun": [n.id for n in changes.notes_begun], "ended": [n.id for n in changes.notes_ended]},
-    }
-
-
-def _before_after(pair: tuple[str, str] | None) -> dict[str, str | None] | None:
-    return None if pair is None else {"before": pair[0] or None, "after": pair[1] or None}
-
-
-def _standing_record(conclusion: Conclusion) -> dict[str, Any]:
-    return {"level": conclusion.level, "points": conclusion.points, "urgency": conclusion.urgency or None}
 
 
 def _fired_record(fired: Fired) -> dict[str, Any]:
@@ -479,15 +425,11 @@ def _lack_record(lack: Lack) -> dict[str, Any]:
 # Shared --------------------------------------------------------------------------------------------------------------
 
 
-def _points(points: int) -> str:
-    return f"{points} point{'' if abs(points) == 1 else 's'}"
-
-
 def _score_points(points: Decimal) -> str:
     return f"{'+' if points > 0 else ''}{plain(points)}"
 
 
 __all__ = [
-    *("Paragraph", "change_paragraphs", "changes_record", "how_paragraphs", "how_record", "in_one_line", "mark_of"),
-    *("smallest_paragraphs", "smallest_record", "why_not_paragraphs", "why_not_record", "wrapped"),
+    *("change_paragraphs", "how_paragraphs", "how_record", "in_one_line"),
+    *("smallest_paragraphs", "smallest_record", "why_not_paragraphs", "why_not_record"),
 ]

@@ -9,13 +9,13 @@ from rich.text import Text
 
 from ..inference.justification import findings_of, through
 from ..inference.outcome import Evidence, Line, Outcome
-from ..inference.weighing import Conclusion
-from ..knowledge.model import AT_LEAST_POSSIBLE, DO_NOT_MISS, LEVELS, Finding, Knowledge, Rule, Sourced
+from ..knowledge.model import AT_LEAST_POSSIBLE, DO_NOT_MISS, LEVELS, Knowledge, Sourced
+from .paragraphs import NARROWEST
+from .words import QUIET, counted, lowered, mark_of, standing_and_urgency
 
 DISCLAIMER = "Decision support for health professionals and for learning; not a medical device."
 _STYLES = {"emergency": "bold red", "same day": "bold magenta", "soon": "yellow", "routine": "green"}
 _MOST_MISSING = 6
-_QUIET = ("not assessed", "not supported")
 
 
 def print_outcome(console: Console, name: str, outcome: Outcome, version: str, warnings: Iterable[str] = ()) -> None:
@@ -37,7 +37,11 @@ def print_outcome(console: Console, name: str, outcome: Outcome, version: str, w
     if len(supported) > 1:
         _heading(console, "In rank order")
         for number, conclusion in enumerate(supported, 1):
-            _entry(console, f"{number}.", f"{knowledge.diagnoses[conclusion.diagnosis].title}: {_standing(conclusion)}")
+            _entry(
+                console,
+                f"{number}.",
+                f"{knowledge.diagnoses[conclusion.diagnosis].title}: {standing_and_urgency(conclusion)}",
+            )
     console.print()
     _entry(console, "", "Every diagnosis, with its evidence, under the source document's own headings:", indent=0)
     for tier in knowledge.tiers:
@@ -91,15 +95,8 @@ def _urgency(outcome: Outcome) -> str:
     if named:
         return f"{word}: {named[0].rstrip('.')}" + (f", and {len(named) - 1} more" if len(named) > 1 else "")
     if outcome.open_red_flags:
-        return f"{word} as far as is known; {_count(len(outcome.open_red_flags), 'red flag')} not ruled out"
+        return f"{word} as far as is known; {counted(len(outcome.open_red_flags), 'red flag')} not ruled out"
     return word
-
-
-def _standing(conclusion: Conclusion) -> str:
-    words = conclusion.level
-    if conclusion.level not in ("established", "excluded", *_QUIET):
-        words += f" ({conclusion.points:+d})"
-    return f"{words}, {conclusion.urgency}" if conclusion.urgency else words
 
 
 def _leading(outcome: Outcome) -> str:
@@ -116,7 +113,7 @@ def _print_line(console: Console, outcome: Outcome, line: Line) -> None:
     conclusion = line.conclusion
     diagnosis = knowledge.diagnoses[conclusion.diagnosis]
     style = "bold" if conclusion.level in AT_LEAST_POSSIBLE else ""
-    _entry(console, "", f"{diagnosis.title}: {_standing(conclusion)}", style, indent=2)
+    _entry(console, "", f"{diagnosis.title}: {standing_and_urgency(conclusion)}", style, indent=2)
     for evidence in line.evidence:
         _print_evidence(console, evidence, knowledge)
     missing = _still_open(outcome, line)
@@ -132,20 +129,16 @@ def _still_open(outcome: Outcome, line: Line) -> str:
     must_not_miss = diagnosis.tier == DO_NOT_MISS and diagnosis.origin == "document"
     if conclusion.level == "excluded" or not outcome.valuation.findings:
         return ""
-    if conclusion.level in _QUIET and not must_not_miss:
+    if conclusion.level in QUIET and not must_not_miss:
         return ""
     if not line.missing:
         return "nothing more to ask would change this, but it is not excluded" if must_not_miss else ""
-    names = [_short(knowledge.findings[n]) for n in line.missing[:_MOST_MISSING]]
+    names = [lowered(knowledge.findings[n].title) for n in line.missing[:_MOST_MISSING]]
     more = len(line.missing) - len(names)
     listed = "; ".join(names) + (f"; and {more} more" if more else "")
     if LEVELS.index(conclusion.could_reach) < LEVELS.index(conclusion.level):
         return f"could reach {conclusion.could_reach}; still unknown: {listed}"
     return f"not excluded; still unknown: {listed}" if must_not_miss else ""
-
-
-def _short(finding: Finding) -> str:
-    return finding.title[:1].lower() + finding.title[1:] if finding.title[1:2].islower() else finding.title
 
 
 def _print_evidence(console: Console, evidence: Evidence, knowledge: Knowledge) -> None:
@@ -155,26 +148,18 @@ def _print_evidence(console: Console, evidence: Evidence, knowledge: Knowledge) 
     by_way_of = f" via {', '.join(steps)}" if steps else ""
     scope = f" Scope: {rule.scope.rstrip('.')}." if rule.scope else ""
     text = f"{rule.title.rstrip('.')}: {because}{by_way_of}.{scope} {_cited(rule.source)}"
-    _entry(console, _mark(rule, evidence.counted), text, indent=3, width=5)
+    _entry(console, mark_of(rule, evidence.counted), text, indent=3, width=5)
 
 
 def _cited(source: tuple[str, ...]) -> str:
     return f"[{', '.join(source)}]"
 
 
-def _mark(rule: Rule, counted: int) -> str:
-    if rule.then == "establishes":
-        return "+++"
-    if rule.then == "excludes":
-        return "---"
-    return f"{counted:+d}" if counted else "(+)" if rule.is_for else "(-)"
-
-
 def _findings(reasons: object, knowledge: Knowledge) -> str:
     assert isinstance(reasons, tuple)
     words = []
     for name, value in findings_of(reasons):
-        title = _short(knowledge.findings[name])
+        title = lowered(knowledge.findings[name].title)
         words.append(title if value == "yes" else f"{title}: no" if value == "no" else f"{title} {value}")
     return "; ".join(words) or "a question that does not arise"
 
@@ -213,11 +198,7 @@ def _entry(console: Console, mark: str, text: str, style: str = "", indent: int 
 def _paragraph(console: Console, label: Text, content: Text, indent: int) -> None:
     """Later lines stand under the first one's content; no line ends in spaces."""
     start = indent + label.cell_len
-    for number, line in enumerate(content.wrap(console, max(20, console.width - start))):
+    for number, line in enumerate(content.wrap(console, max(NARROWEST, console.width - start))):
         line.rstrip()
         before = Text(" " * indent) + label if number == 0 else Text(" " * start)
         console.print(before + line, soft_wrap=True)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

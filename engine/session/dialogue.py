@@ -8,35 +8,37 @@ from dataclasses import dataclass, replace
 from ..inference.explanation import changed, how, why_not
 from ..inference.outcome import Outcome, outcome
 from ..inference.reference import infer
+from ..inference.weighing import highest
 from ..interview.consultation import GROUPS, Consultation
-from ..interview.questions import Group, Interviewer, Screen, Stops
-from ..knowledge.model import CHOICE, QUANTITY, YES_NO, Finding, Knowledge
+from ..interview.questions import LINES, Group, Interviewer, Screen, Stops
+from ..knowledge.model import CHOICE, QUANTITY, URGENCIES, YES_NO, Finding, Knowledge
 from ..knowledge.problems import shown
 from ..report.explained import change_paragraphs, how_paragraphs, why_not_paragraphs
+from ..report.paragraphs import Paragraph, moved_right
+from ..report.words import counted, lowered
 from . import typed as read
 from .purpose import purpose_lines
 from .wording import (
     HEADING,
-    Paragraph,
     answer_words,
-    counted,
-    explained,
     fault_lines,
     help_lines,
+    how_to_answer,
     in_ranks,
     introduction,
-    lowered,
+    now_asked_of,
     prompt_for,
     red_flag,
     screen_lines,
     stop_offer,
     taken_as,
     titled,
+    urgent,
     what_to_type,
 )
 
 MOST_SILENT = 5  # rules that `whynot` writes out; `crampdx explain` has them all
-MOST_TOGETHER = 7  # lines of a screen that is put together again
+INTERRUPTING = URGENCIES[2:]  # what is said at once, as a red flag is
 STOP_PROMPT = "Stop here? (y = report, n = go on)"
 
 
@@ -79,6 +81,8 @@ class Dialogue:
         self._rest: Screen | None = None  # lines of a screen that are still to be asked
         self._topic = ""
         self._told: set[str] = set()  # red flags that were said
+        self._urgent: set[tuple[str, str]] = set()  # diagnoses that were said to be urgent, with how urgent
+        self._asked_of: set[str] = set()  # whose questions have been put: patient, examiner, laboratory
         self._stops_said: set[str] = set()
         self._unanswered = ""  # an offer to stop that has had neither yes nor no
         self._numbers: list[tuple[str, str]] = []  # what `review` numbers: kind and name, in order of time
@@ -162,6 +166,10 @@ class Dialogue:
             self._offer(due or self._unanswered, stops)
             return
         self._unanswered = ""
+        found_by = screen.findings[0].known_by
+        if found_by not in self._asked_of:
+            self._asked_of.add(found_by)
+            self._said += now_asked_of(found_by)
         if screen.topic != self._topic:
             self._topic = screen.topic
             self._said += [Paragraph(), Paragraph(f"{screen.title} ({self._left()})", style=HEADING)]
@@ -169,10 +177,10 @@ class Dialogue:
         self._put(_Question(screen, others=screen is rest))
 
     def _left(self) -> str:
-        """How many screens may still come; and where that is fewer, how many before it is safe to stop."""
-        left, until_safe = self.interviewer.remaining(self.state), self.interviewer.until_safe(self.state)
-        safe = f", {until_safe} until it is safe to stop" if 0 < until_safe < left else ""
-        return f"at most {counted(left, 'screen')} left{safe}"
+        """How much is still to come: of what bears on danger as far as the same person can tell it, then of all."""
+        before = self.interviewer.before_safe(self.state)
+        left = counted(before or self.interviewer.remaining(self.state), "screen")
+        return f"about {left} like this to go, fewer as you answer" if before else f"about {left} left"
 
     def _offer(self, kind: str, stops: Stops) -> None:
         self._said += stop_offer(kind, stops)
@@ -185,6 +193,7 @@ class Dialogue:
         self._at = question
         if question.screen is not None:
             self._said += screen_lines(question.screen, self.state, question.others, question.editing)
+            self._said += how_to_answer(question.screen)
 
     def _put_again(self) -> None:
         """The same question once more, below what was said in between."""
@@ -216,7 +225,10 @@ class Dialogue:
             return self._reply(ended=True)
         if low in read.NO:
             if self._at.offer == "done":
-                self._say("nothing is left to ask: 'review' shows and changes answers, 'quit' gives the report")
+                self._say(
+                    "nothing is left to ask: 'review' shows and changes answers and asks about what was left out, "
+                    "'quit' gives the report"
+                )
                 return self._reply()
             self._unanswered = ""
             self._go_on()
@@ -248,18 +260,25 @@ class Dialogue:
         return self._taken(after)
 
     def _lines_answered(self, screen: Screen, answers: Mapping[str, str]) -> Reply:
-        """Records the answers to some lines of a list. A no that cannot be leaves its line unknown, and that is said."""
-        certain = {name: answer for name, answer in answers.items() if answer != "no"}
-        after = self._with(certain)
-        if after is None:
-            return self._reply()
-        for name in (name for name, answer in answers.items() if answer == "no"):
-            if after.problems_with(name, "no").errors:
-                self._say(f"cannot be 'no' beside the other answers, left unknown: {self.knowledge.findings[name].title}")
-                after = after.left_unknown(name)
-            else:
-                after = after.answered(name, "no")
-        self._say(self._in_words(answers))
+        """Records the answers to some lines of a list, all at once where they can stand together. Where not, a no that
+        cannot be changes nothing, and that is said."""
+        after: Consultation | None = self.state
+        for name, answer in answers.items():
+            assert after is not None
+            after = after.left_unknown(name) if answer == "unknown" else after.answered(name, answer)
+        assert after is not None
+        if any(after.problems_with(name, words).errors for name, words in answers.items() if words != "unknown"):
+            after = self._with({name: answer for name, answer in answers.items() if answer != "no"})
+            if after is None:
+                return self._reply()
+            for name in (name for name, answer in answers.items() if answer == "no"):
+                if not after.problems_with(name, "no").errors:
+                    after = after.answered(name, "no")
+                    continue
+                kept = "left as it was" if name in after.given else "left unknown"
+                self._say(f"cannot be 'no' beside the other answers, {kept}: {self.knowledge.findings[name].title}")
+                after = after if name in after.given else after.left_unknown(name)
+        self._say(self._in_words({name: after.given.get(name, "unknown") for name in answers}))
         return self._taken(after, rest=screen)
 
     def _in_words(self, answers: Mapping[str, str]) -> str:
@@ -335,6 +354,24 @@ class Dialogue:
             if id not in self._told:
                 self._said += red_flag(flag)
         self._told = set(fired)
+        self._tell_urgent_diagnoses()
+
+    def _tell_urgent_diagnoses(self) -> None:
+        """Says which diagnoses are urgent by themselves, where no red flag has said as much."""
+        so_far = self.outcome()
+        flagged = URGENCIES.index(highest(flag.urgency for flag, _ in so_far.red_flags))
+        now = set()
+        for conclusion in so_far.inference.conclusions.values():
+            if conclusion.urgency in INTERRUPTING:
+                said = (conclusion.diagnosis, conclusion.urgency)
+                now.add(said)
+                if said not in self._urgent and URGENCIES.index(conclusion.urgency) > flagged:
+                    entry = self.knowledge.diagnoses[conclusion.diagnosis]
+                    self._said += urgent(entry, conclusion.level, conclusion.urgency)
+        for diagnosis, urgency in sorted(self._urgent - now):
+            title = self.knowledge.diagnoses[diagnosis].title
+            self._said += [Paragraph(), Paragraph(f"No longer {urgency}, with the answers as they are now: {title}")]
+        self._urgent = now
 
     def _not_understood(self, words: str) -> Reply:
         screen = self._at.screen
@@ -393,17 +430,17 @@ class Dialogue:
         if self._at.screen is None:
             self._say("this asks whether to stop: what is still open can no longer change what the sentence above names")
             return
-        self._said += purpose_lines(self.state, self._at.screen.findings)
+        self._said += purpose_lines(self.state, self._at.screen.findings, self.interviewer.horizon)
 
     def _how(self, words: str) -> None:
         subject = self._subject("how", words, only_diagnoses=False)
         if subject:
-            self._said += explained(how_paragraphs(how(self.outcome(), subject)))
+            self._said += _indented(how_paragraphs(how(self.outcome(), subject)))
 
     def _why_not(self, words: str) -> None:
         diagnosis = self._subject("whynot", words, only_diagnoses=True)
         if diagnosis:
-            self._said += explained(why_not_paragraphs(why_not(self.outcome(), diagnosis), MOST_SILENT))
+            self._said += _indented(why_not_paragraphs(why_not(self.outcome(), diagnosis), MOST_SILENT))
 
     def _subject(self, command: str, words: str, only_diagnoses: bool) -> str:
         """The id that is meant; '' after saying why there is none."""
@@ -435,7 +472,7 @@ class Dialogue:
         findings = after.findings
         would_be = outcome(self.knowledge, findings, infer(self.knowledge, findings))
         titles = {d: entry.title for d, entry in self.knowledge.diagnoses.items()}
-        self._said += explained(change_paragraphs(changed(self.knowledge, self.outcome(), would_be), titles))
+        self._said += _indented(change_paragraphs(changed(self.knowledge, self.outcome(), would_be), titles))
         self._said += in_ranks(would_be)
 
     def _declined(self, group: str) -> Reply:
@@ -456,7 +493,8 @@ class Dialogue:
             return self._reply()
         self.state = self.state.skipping(screen.topic)
         self._number_new()
-        self._say(f"left out: {screen.title}; what is open there stays unknown; {self._left()}")
+        said = "what is open there stays unknown, signs of danger among it; 'review' asks about it after all"
+        self._say(f"left out: {screen.title}; {said}; {self._left()}")
         self._go_on()
         return self._reply()
 
@@ -588,7 +626,7 @@ def _asked_before(state: Consultation, asked: Sequence[Sequence[str]]) -> list[S
     for names in asked:
         there = [n for n in (knowledge.renamed.get(n, n) for n in names) if n in {*state.given, *state.passed} - seen]
         there.sort(key=lambda n: (n not in order, order.get(n, 0)))
-        alone = any(knowledge.findings[n].kind != YES_NO for n in there) or len(there) > MOST_TOGETHER
+        alone = any(knowledge.findings[n].kind != YES_NO for n in there) or len(there) > LINES
         seen |= set(there)
         screens += [_together(knowledge, state.topic, part) for part in ([[n] for n in there] if alone else [there]) if part]
     return screens
@@ -596,6 +634,10 @@ def _asked_before(state: Consultation, asked: Sequence[Sequence[str]]) -> list[S
 
 def _names(screen: Screen) -> set[str]:
     return {f.name for f in screen.findings}
+
+
+def _indented(paragraphs: tuple[Paragraph, ...]) -> tuple[Paragraph, ...]:
+    return moved_right(paragraphs, 2)
 
 
 def _sentence(text: str) -> str:

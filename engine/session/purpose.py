@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from ..inference.bounds import Horizon
 from ..inference.reference import infer
 from ..inference.weighing import Conclusion, highest, is_listed, ranked
 from ..interview.consultation import Consultation, served_by
-from ..knowledge.checks import conditions_of
-from ..knowledge.model import (
-    AT_LEAST_POSSIBLE,
-    CHOICE,
-    Compare,
-    Condition,
-    Finding,
-    Knowledge,
-    OutOfRange,
-    Scale,
-    TimesUpperLimit,
-    leaves,
-)
-from ..knowledge.quantities import plain, rounded
-from ..knowledge.truth import Valuation, names_in
-from .wording import Paragraph, counted, lowered
+from ..knowledge.cases import derived_value
+from ..knowledge.model import AT_LEAST_POSSIBLE, CHOICE, Answer, Condition, Finding, Findings, Knowledge, Scale
+from ..knowledge.quantities import Interval, plain, rounded
+from ..knowledge.truth import Valuation, leaf_truth, names_in
+from ..report.paragraphs import Paragraph
+from ..report.words import counted, lowered
 
 MOST_RULES = 6
 MOST_EFFECTS = 3
 NOTHING = "nothing changes yet"
-STEPS_WITHOUT_LIMITS = 8  # between the values tried of a quantity that no rule compares by itself
 
 
 @dataclass(frozen=True)
@@ -92,7 +83,7 @@ def in_short(said: tuple[str, ...], most: int = MOST_EFFECTS) -> str:
     return "; ".join(said[:most]) + (f"; and {more} more" if more > 0 else "")
 
 
-def purpose_lines(state: Consultation, findings: tuple[Finding, ...]) -> tuple[Paragraph, ...]:
+def purpose_lines(state: Consultation, findings: tuple[Finding, ...], horizon: Horizon) -> tuple[Paragraph, ...]:
     """Why these are asked: the rules still open that wait for them, and for each what each answer would do."""
     knowledge = state.knowledge
     valuation = Valuation(knowledge, state.findings)
@@ -109,10 +100,10 @@ def purpose_lines(state: Consultation, findings: tuple[Finding, ...]) -> tuple[P
         lines.append(Paragraph(f"and {len(waiting) - most} more", indent=4))
     before = glance(state)
     if len(findings) == 1:
-        lines += [Paragraph(f"{label}: {said}", indent=2) for label, said in tried(state, findings[0], before)]
+        lines += [Paragraph(f"{label}: {said}", indent=2) for label, said in tried(state, findings[0], before, horizon)]
         return tuple(lines)
     for number, finding in enumerate(findings, 1):
-        answers = tried(state, finding, before, 2)
+        answers = tried(state, finding, before, horizon, 2)
         said = "; ".join(f"{label}: {what}" for label, what in answers)
         if all(what == NOTHING for _, what in answers):
             said = "by itself neither answer changes anything yet"
@@ -175,7 +166,9 @@ def beneath(knowledge: Knowledge, condition: Condition) -> tuple[str, ...]:
 _REFUSED = "cannot be beside the other answers"
 
 
-def tried(state: Consultation, finding: Finding, before: Glance, most: int = MOST_EFFECTS) -> tuple[tuple[str, str], ...]:
+def tried(
+    state: Consultation, finding: Finding, before: Glance, horizon: Horizon, most: int = MOST_EFFECTS
+) -> tuple[tuple[str, str], ...]:
     """Each answer and what it would do; of a quantity, ranges of values that do the same."""
 
     def effect(words: str) -> str:
@@ -186,44 +179,20 @@ def tried(state: Consultation, finding: Finding, before: Glance, most: int = MOS
     if finding.kind == CHOICE:
         return tuple((wording, effect(choice)) for choice, wording in finding.choices)
     if finding.scale is not None:
-        return tuple(_ranges(finding.scale, set(_limits(state.knowledge, finding)), effect))
+        return tuple(_ranges(finding.scale, _beginnings(state, finding, finding.scale, horizon), effect))
     return tuple((words, effect(words)) for words in ("yes", "no"))
 
 
-def _ranges(scale: Scale, limits: set[Decimal], effect: Callable[[str], str]) -> Iterator[tuple[str, str]]:
-    """Ranges of values within which the effect is the same. Between two limits it can only be so; where the quantity is but
-    a part of what is compared, values are sampled, and the ends of the ranges searched for."""
+def _ranges(scale: Scale, beginnings: list[Decimal], effect: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+    """Ranges of values within which the effect is the same, given where what is read off the value changes."""
     low, high = scale.plausible
-    step = Decimal(1).scaleb(-scale.decimals)
-    values = {v for limit in limits for v in (limit - step, limit, limit + step) if low <= v <= high} | {low, high}
-    if not limits:
-        start, end = scale.usual or scale.plausible
-        values |= {
-            rounded(start + (end - start) * n / STEPS_WITHOUT_LIMITS, scale.decimals) for n in range(STEPS_WITHOUT_LIMITS)
-        }
-        values |= {start, end}
-
-    def at(value: Decimal) -> str:
-        return effect(f"{plain(value)} {scale.unit}")
-
     runs: list[tuple[Decimal, Decimal, str]] = []
-    for value in sorted(values):
-        said = at(value)
+    for first, following in zip(beginnings, [*beginnings[1:], None], strict=True):
+        last = high if following is None else following - _step(scale)
+        said = effect(f"{plain(first)} {scale.unit}")
         if runs and runs[-1][2] == said:
-            runs[-1] = (runs[-1][0], value, said)
-            continue
-        if runs:
-            first, last, before = runs[-1]
-            beginning = value
-            while beginning - last > step:
-                middle = rounded((last + beginning) / 2, scale.decimals)
-                if middle in (last, beginning):
-                    break
-                last, beginning = (middle, beginning) if at(middle) == before else (last, middle)
-            runs[-1] = (first, last, before)
-            runs.append((beginning, value, said))
-        else:
-            runs.append((value, value, said))
+            first = runs.pop()[0]
+        runs.append((first, last, said))
     for first, last, said in runs:
         if said == _REFUSED:
             continue
@@ -238,17 +207,94 @@ def _ranges(scale: Scale, limits: set[Decimal], effect: Callable[[str], str]) ->
         yield label, said
 
 
-def _limits(knowledge: Knowledge, finding: Finding) -> Iterator[Decimal]:
-    """The numbers that conditions compare the quantity with."""
-    assert finding.scale is not None
-    reference = finding.scale.reference
-    for _, condition, _ in conditions_of(knowledge):
-        for leaf in leaves(condition):
-            if leaf.name != finding.name:
-                continue
-            if isinstance(leaf, Compare):
-                yield leaf.limit
-            elif isinstance(leaf, OutOfRange) and reference is not None:
-                yield reference[0] if leaf.side == "below" else reference[1]
-            elif isinstance(leaf, TimesUpperLimit) and reference is not None:
-                yield (leaf.factor * reference[1]).quantize(Decimal(1).scaleb(-finding.scale.decimals))
+def _beginnings(state: Consultation, finding: Finding, scale: Scale, horizon: Horizon) -> list[Decimal]:
+    """The least value, and each at which some comparison turns out otherwise than just below: of the quantity itself, or
+    of one that follows from it and from other answers."""
+    low, high = scale.plausible
+    step = _step(scale)
+    reading = _Reading(state.left_unknown(finding.name).findings, finding, scale, horizon)
+
+    def between(first: Decimal, last: Decimal) -> Iterator[Decimal]:
+        if reading.at(first) == reading.at(last):
+            return
+        if last - first <= step:
+            yield last
+            return
+        middle = rounded((first + last) / 2, scale.decimals)
+        yield from between(first, middle)
+        yield from between(middle, last)
+
+    turns = {v for turn in (rounded(t, scale.decimals) for t in reading.turns) for v in (turn - step, turn, turn + step)}
+    ends = sorted({low, high, *(v for v in turns if low < v < high)})
+    return [low, *(v for first, last in itertools.pairwise(ends) for v in between(first, last))]
+
+
+class _Reading:
+    """What is read off a quantity beside the other answers. From one of its `turns` to the next, whatever follows from it
+    only rises or only falls, so that what reads alike at both ends of a stretch reads alike all along it."""
+
+    def __init__(self, findings: Findings, finding: Finding, scale: Scale, horizon: Horizon) -> None:
+        self._findings = findings
+        self._name = finding.name
+        self._scale = scale
+        self._tests = horizon.tests
+        self._exact = {n: a.quantity.exact for n, a in findings.items() if a.quantity is not None}
+        self._follows = tuple(self._following(horizon.knowledge))
+        self._read: dict[Decimal, tuple[object, ...]] = {}
+
+    def _following(self, knowledge: Knowledge) -> Iterator[tuple[str, Scale, tuple[str, ...]]]:
+        """The quantities that follow from this one and what is known, each after those that it follows from."""
+        derived = [(f.name, f.scale) for f in knowledge.findings.values() if f.scale is not None]
+        there = {self._name}
+        known = {n for n, value in self._exact.items() if value is not None} | there
+        found = True
+        while found:
+            found = False
+            for name, scale in derived:
+                inputs = () if scale.derived is None else scale.derived.inputs
+                if name not in there and not there.isdisjoint(inputs) and known.issuperset(inputs):
+                    there.add(name)
+                    known.add(name)
+                    found = True
+                    yield name, scale, inputs
+
+    @property
+    def turns(self) -> set[Decimal]:
+        """Where what follows may rise on one side and fall on the other: at another input, at nothing."""
+        others = {self._exact.get(n) for _, _, inputs in self._follows for n in inputs if n != self._name}
+        return {Decimal(0), *(value for value in others if value is not None)}
+
+    def at(self, value: Decimal) -> tuple[object, ...]:
+        """How every comparison turns out that the value has a say in."""
+        if value not in self._read:
+            self._read[value] = tuple(self._comparisons(value))
+        return self._read[value]
+
+    def _comparisons(self, value: Decimal) -> Iterator[object]:
+        yield from self._compared(self._name, self._scale, value)
+        values = {**self._exact, self._name: value}
+        for name, scale, inputs in self._follows:
+            known = [v for v in (values[n] for n in inputs) if v is not None]
+            follows = derived_value(replace(scale, plausible=_ANYWHERE), known) if len(known) == len(inputs) else None
+            values[name] = follows
+            yield follows is None
+            if follows is not None:
+                yield from self._compared(name, scale, follows)
+
+    def _compared(self, name: str, scale: Scale, value: Decimal) -> Iterator[object]:
+        """With what is plausible, with what is stated or follows from other answers, and with every limit."""
+        stated = self._findings.get(name)
+        ends = [*scale.plausible]
+        if stated is not None and stated.quantity is not None:
+            ends += [end for end in (stated.quantity.low, stated.quantity.high) if end is not None]
+        yield from ((value > end) - (value < end) for end in ends)
+        reference = scale.reference if stated is None else stated.reference
+        answer = Answer(quantity=Interval(value, value), reference=reference)
+        yield from (leaf_truth(leaf, {name: answer}) for leaf in self._tests.get(name, ()))
+
+
+_ANYWHERE = (Decimal("-Infinity"), Decimal("Infinity"))
+
+
+def _step(scale: Scale) -> Decimal:
+    return Decimal(1).scaleb(-scale.decimals)

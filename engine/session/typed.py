@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..inference.explanation import named, title_of
 from ..inference.outcome import Outcome
-from ..interview.consultation import called, with_unit
+from ..interview.consultation import called
 from ..knowledge.cases import means_unknown
 from ..knowledge.model import CHOICE, QUANTITY, YES_NO, Finding, Knowledge
 from ..knowledge.problems import closest
@@ -104,10 +104,18 @@ def answer_in(finding: Finding, words: str) -> str:
     if words == "?" or means_unknown(words):
         return "unknown"
     if finding.kind == QUANTITY:
-        return with_unit(finding, words)
+        return _with_unit(finding, words)
     if finding.kind == CHOICE:
         return choice_in(finding, words) or words
     return "no" if words.lower() == "none" else _short_answer(words.lower()) or words
+
+
+def _with_unit(finding: Finding, words: str) -> str:
+    """A bare number is in the canonical unit, as the prompt says; anything else stays as it is typed."""
+    bare = words.strip().lstrip("<>=+-").strip()
+    if finding.scale is not None and bare.replace(".", "", 1).isdigit():
+        return f"{words.strip()} {finding.scale.unit}"
+    return words
 
 
 def could_be(finding: Finding, answer: str) -> bool:

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..inference.outcome import Outcome
 from ..inference.weighing import Conclusion
-from ..interview.consultation import Consultation, entry_hint
+from ..interview.consultation import Consultation
 from ..interview.questions import Screen, Stops
-from ..knowledge.model import CHOICE, LEVELS, QUANTITY, YES_NO, Finding, Knowledge, RedFlag
+from ..knowledge.model import (
+    CHOICE,
+    EXAMINER,
+    LABORATORY,
+    LEVELS,
+    PATIENT,
+    QUANTITY,
+    YES_NO,
+    Diagnosis,
+    Finding,
+    Knowledge,
+    RedFlag,
+)
 from ..knowledge.problems import Problem, Problems
-from ..knowledge.quantities import in_words
-from ..report.explained import Paragraph as Explained
+from ..knowledge.quantities import in_words, plain
+from ..report.paragraphs import Paragraph
 from ..report.text import summary
+from ..report.words import counted, standing
 
-DANGER, HEADING, QUIET = "danger", "heading", "quiet"  # styles; what they mean stands in the words, too
-WITHOUT_POINTS = ("established", "excluded", "not assessed", "not supported")
-
-
-@dataclass(frozen=True)
-class Paragraph:
-    """Words to be wrapped between words; later lines stand under the first line's text. An empty one is an empty line."""
-
-    text: str = ""
-    mark: str = ""  # stands before the text
-    indent: int = 0
-    style: str = ""
+DANGER, HEADING = "danger", "heading"  # styles
 
 
 @dataclass(frozen=True)
@@ -72,16 +74,6 @@ def introduction() -> Paragraph:
     )
 
 
-def lowered(title: str) -> str:
-    """A title as it stands inside a sentence."""
-    return title[:1].lower() + title[1:] if title[1:2].islower() else title
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 screen`, `2 screens`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 # Questions -----------------------------------------------------------------------------------------------------------
 
 
@@ -95,11 +87,14 @@ def screen_lines(screen: Screen, state: Consultation, others: bool, editing: boo
         lines.append(Paragraph(("And: " if others else "") + (finding.ask or f"{finding.title}?") + now))
         lines += [Paragraph(wording, f"{n}  ", 2) for n, (_, wording) in enumerate(finding.choices, 1)]
         return tuple(lines)
-    number = 0
+    number, also = 0, False
     for group in screen.groups:
         title = "And of the others?" if others and group is screen.groups[0] else group.title
         if len(group.findings) == 1 and number:
-            title = "Also"  # its heading asks what its only line asks
+            title = "" if also else "Also"  # its heading asks what its only line asks
+            also = True
+        else:
+            also = False
         if title:
             lines.append(Paragraph(title))
         for finding in group.findings:
@@ -129,7 +124,20 @@ def prompt_for(screen: Screen, editing: bool) -> str:
     findings = screen.findings
     if len(findings) > 1:
         return "Any of these? (1 3, only 1 3, none, ?)"
-    return f"({entry_hint(findings[0])})"
+    return f"({_entry_hint(findings[0])})"
+
+
+def _entry_hint(finding: Finding) -> str:
+    """How this finding can be answered, in a few words."""
+    if finding.kind == YES_NO:
+        return "y, n, ?"
+    if finding.kind == QUANTITY and finding.scale is not None:
+        names = [u for u, _ in finding.scale.units]
+        others = [u for u in names if f"{u}s" not in (*names, finding.scale.unit)]  # 'day' need not stand beside 'days'
+        low, high = finding.scale.usual or finding.scale.plausible
+        also = f"; also {', '.join(others)}" if others else ""
+        return f"a number in {finding.scale.unit}{also}; usually {plain(low)} to {plain(high)}; or ?"
+    return "a number, or ?"
 
 
 def what_to_type(screen: Screen | None) -> str:
@@ -146,11 +154,6 @@ def what_to_type(screen: Screen | None) -> str:
     return f"type a number from 1 to {len(findings[0].choices)}, ? or 'help'"
 
 
-def explained(paragraphs: Iterable[Explained]) -> tuple[Paragraph, ...]:
-    """An explanation, as the session prints it."""
-    return tuple(Paragraph(p.text, f"{p.mark} " if p.mark else "", p.indent + 2) for p in paragraphs)
-
-
 # Between questions ---------------------------------------------------------------------------------------------------
 
 
@@ -164,17 +167,50 @@ def red_flag(flag: RedFlag) -> tuple[Paragraph, ...]:
     )
 
 
-def stop_offer(kind: str, stops: Stops) -> tuple[Paragraph, ...]:
-    """Why asking may end here, in one sentence."""
-    if kind == "done":
-        return (Paragraph(), Paragraph("Everything that could still change something has been asked."))
-    open_ones = "the question" if stops.spared == 1 else f"the {stops.spared} questions"
-    said = (
-        f"whatever the answers to {open_ones} still open, the urgency and the do-not-miss diagnoses would stay as they are"
+def how_to_answer(screen: Screen) -> tuple[Paragraph, ...]:
+    """What a no means where it is not enough not to know: of what is examined or measured."""
+    found_by = screen.findings[0].known_by
+    if screen.findings[0].kind != YES_NO or found_by == PATIENT:
+        return ()
+    no = "no" if len(screen.findings) == 1 else "none"
+    if found_by == LABORATORY:
+        return (Paragraph(f"'{no}' means: tested, and not so. '?': not tested, or not known."),)
+    return (Paragraph(f"'{no}' means: looked for, and not there. '?': not examined, or not known."),)
+
+
+def now_asked_of(found_by: str) -> tuple[Paragraph, ...]:
+    """Said once where the questions turn from what the patient can tell to what others find."""
+    words = {
+        EXAMINER: "From here on: what an examiner finds. 'no examination' leaves all of it out.",
+        LABORATORY: "From here on: laboratory, scans and other tests. 'no tests' leaves all of them out.",
+    }
+    return (Paragraph(), Paragraph(words[found_by])) if found_by in words else ()
+
+
+def urgent(diagnosis: Diagnosis, level: str, urgency: str) -> tuple[Paragraph, ...]:
+    """A diagnosis that is urgent by itself, without a red flag: said at once, as a red flag is."""
+    first = (Paragraph(f"Do: {diagnosis.next_steps[0]}", indent=3),) if diagnosis.next_steps else ()
+    return (
+        Paragraph(),
+        Paragraph(f"{urgency.upper()}: {diagnosis.title} is {level}", "!! ", style=DANGER),
+        *first,
+        Paragraph("You can go on answering, or type 'quit' for the report.", indent=3),
     )
+
+
+def stop_offer(kind: str, stops: Stops) -> tuple[Paragraph, ...]:
+    """Why asking may end here, in one sentence, and what that does not speak of."""
+    left = counted(stops.unknown, "question")
+    meanwhile = f"{left} left unknown or left out could still change it: if an answer comes to light, add it."
+    unknown = meanwhile if stops.unknown else ""
+    if kind == "done":
+        said = "No question is left that could change something"
+        return (Paragraph(), Paragraph(f"{said}. {unknown}".rstrip()))
+    open_ones = "the question" if stops.spared == 1 else f"the {stops.spared} questions"
+    said = f"whatever the answers to {open_ones} still open, the urgency and the do-not-miss diagnoses stay as they are"
     if kind == "settled":
-        said += ", nor would the leading diagnosis change"
-    return (Paragraph(), Paragraph(f"Safe to stop: {said}."))
+        said += ", and so does the leading diagnosis"
+    return (Paragraph(), Paragraph(f"Safe to stop asking: {said}. {unknown}".rstrip()))
 
 
 def in_ranks(outcome: Outcome) -> tuple[Paragraph, ...]:
@@ -193,11 +229,6 @@ def in_ranks(outcome: Outcome) -> tuple[Paragraph, ...]:
 def could_rise(conclusion: Conclusion) -> bool:
     """Whether what is still open could bring it further up."""
     return LEVELS.index(conclusion.could_reach) < LEVELS.index(conclusion.level)
-
-
-def standing(conclusion: Conclusion) -> str:
-    """A level with its points, where points say something."""
-    return conclusion.level if conclusion.level in WITHOUT_POINTS else f"{conclusion.level} ({conclusion.points:+d})"
 
 
 def help_lines(word: str) -> tuple[Paragraph, ...]:
@@ -246,26 +277,7 @@ def taken_as(after: Consultation, finding: Finding) -> str:
 
 
 __all__ = [
-    "DANGER",
-    "HEADING",
-    "HELP",
-    "QUIET",
-    "Paragraph",
-    "answer_words",
-    "could_rise",
-    "counted",
-    "explained",
-    "fault_lines",
-    "help_lines",
-    "in_ranks",
-    "introduction",
-    "lowered",
-    "prompt_for",
-    "red_flag",
-    "screen_lines",
-    "standing",
-    "stop_offer",
-    "taken_as",
-    "titled",
-    "what_to_type",
+    *("DANGER", "HEADING", "HELP", "answer_words", "could_rise", "fault_lines", "help_lines", "how_to_answer"),
+    *("in_ranks", "introduction", "now_asked_of", "urgent"),
+    *("prompt_for", "red_flag", "screen_lines", "stop_offer", "taken_as", "titled", "what_to_type"),
 ]
