@@ -232,3 +232,32 @@ def test_gates_that_lead_back_to_themselves_are_refused() -> None:
     """Which of two questions would come first, if each waited for the other?"""
     with pytest.raises(AssertionError, match="depends on itself"):
         emergency_if("ache", {"ache": {"ask_when": "bruise"}, "bruise": {"ask_when": "ache"}})
+
+
+def test_a_quantity_that_is_split_may_still_stay_unknown() -> None:
+    """Too little and too much both speak against it; only a value that nobody knows leaves it likely."""
+    against = {"title": "A rule", "then": "opposes", "source": "expert"}
+    rules = {
+        "alpha-0": {"title": "A rule", "when": "ache", "then": "strongly supports", "source": "expert"},
+        "alpha-1": {**against, "when": "level < 5 u"},
+        "alpha-2": {**against, "when": "level >= 5 u"},
+    }
+    alpha = {"title": "Alpha", "summary": "A diagnosis", "urgency": {"likely": "emergency"}, "rules": rules}
+    knowledge = small_knowledge({**TWO_ENDS, "rules/most_likely/alpha.yaml": dumped(alpha)})
+    assert in_danger(knowledge, {}, "ache", "level")
+    assert not in_danger(knowledge, {"level": "4 u"}, "ache")
+
+
+def test_a_laboratory_may_bring_its_own_interval() -> None:
+    """By the interval that stands here a value above 4 is not below range; by that of a laboratory it can be."""
+    level = {
+        **{"title": "An amount", "ask": "How much?", "kind": "quantity", "known_by": "patient"},
+        **{"unit": "u", "decimals": "1", "plausible": "0 to 10", "reference": "2 to 5", "reference_source": "expert"},
+    }
+    rules = {
+        name: {"title": "A rule", "when": when, "then": "supports", "source": "expert"}
+        for name, when in (("alpha-0", "level > 4 u"), ("alpha-1", "level below range"))
+    }
+    alpha = {"title": "Alpha", "summary": "A diagnosis", "urgency": {"likely": "emergency"}, "rules": rules}
+    texts = {**TWO_ENDS, "facts/all.yaml": dumped({"level": level}), "rules/most_likely/alpha.yaml": dumped(alpha)}
+    assert in_danger(small_knowledge(texts), {}, "level")
