@@ -129,7 +129,7 @@ class Horizon:
             return (*(Answer(choice=name) for name, _ in finding.choices), None)
         assert finding.scale is not None
         scale = finding.scale
-        limits = {limit for leaf in self.tests.get(finding.name, ()) for limit in _limits(leaf, scale)}
+        limits = set(limits_of(self.tests.get(finding.name, ()), scale.reference))
         low, high = scale.plausible
         values = [Interval(v, v) for v in cells(scale, limits)]
         if low in limits:  # off the scale: said of the least plausible value, '< 0' lies below that limit, too
@@ -500,14 +500,15 @@ def cells(scale: Scale, limits: Iterable[Decimal]) -> tuple[Decimal, ...]:
     return tuple(sorted(found))
 
 
-def _limits(leaf: Leaf, scale: Scale) -> Iterator[Decimal]:
-    if isinstance(leaf, Compare):
-        yield leaf.limit
-    elif scale.reference is not None:
-        if isinstance(leaf, OutOfRange):
-            yield scale.reference[0] if leaf.side == "below" else scale.reference[1]
-        elif isinstance(leaf, TimesUpperLimit):
-            yield leaf.factor * scale.reference[1]
+def limits_of(told: Iterable[Leaf], reference: tuple[Decimal, Decimal] | None) -> Iterator[Decimal]:
+    """The numbers that leaves over one quantity compare it with, by this reference interval."""
+    for leaf in told:
+        if isinstance(leaf, Compare):
+            yield leaf.limit
+        elif isinstance(leaf, OutOfRange) and reference is not None:
+            yield reference[0] if leaf.side == "below" else reference[1]
+        elif isinstance(leaf, TimesUpperLimit) and reference is not None:
+            yield leaf.factor * reference[1]
 
 
 def _all(children: list[Evaluator]) -> Evaluator:

@@ -10,18 +10,14 @@ from ..knowledge.model import (
     CHOICE,
     YES_NO,
     Answer,
-    Compare,
     Derivation,
     Finding,
     Findings,
-    Leaf,
-    OutOfRange,
     Scale,
-    TimesUpperLimit,
 )
 from ..knowledge.quantities import Interval, rounded
 from ..knowledge.truth import leaf_truth
-from .bounds import cells
+from .bounds import cells, limits_of
 from .network import Network
 
 Cell = tuple[Decimal, Decimal, Decimal]  # lowest, nearest to the present value, highest
@@ -68,7 +64,7 @@ class Values:
         if name not in self._cells:
             nice = self.nice(name)
             told = self.net.leaves_on.get(name, [])
-            points = _grid(self.scale(name), [*self.scale(name).plausible, *_limits(told, self._reference(name)), nice])
+            points = _grid(self.scale(name), [*self.scale(name).plausible, *limits_of(told, self._reference(name)), nice])
             groups = itertools.groupby(points, lambda v: [leaf_truth(x, {name: self._quantity(name, v)}) for x in told])
             stretches = [list(group) for _, group in groups]
             self._cells[name] = tuple((s[0], min(max(nice, s[0]), s[-1]), s[-1]) for s in stretches)
@@ -130,7 +126,7 @@ class Values:
         """Where a derived quantity crosses a limit, and how far rounding reaches there."""
         name = finding.name
         half = Decimal(1).scaleb(-self.scale(name).decimals) / 2
-        limits = [*self.scale(name).plausible, *_limits(self.net.leaves_on.get(name, ()), self._reference(name))]
+        limits = [*self.scale(name).plausible, *limits_of(self.net.leaves_on.get(name, ()), self._reference(name))]
         stated = None if name in self.net.worked_out else self.net.exact(name)
         limits += [] if stated is None else [stated]
         return [target for limit in dict.fromkeys(limits) for target in (limit - half, limit, limit + half)]
@@ -161,17 +157,6 @@ class Values:
             if alike not in seen:
                 seen.add(alike)
                 yield answer
-
-
-def _limits(told: Iterable[Leaf], reference: tuple[Decimal, Decimal] | None) -> Iterator[Decimal]:
-    """The numbers that a quantity is compared with."""
-    for leaf in told:
-        if isinstance(leaf, Compare):
-            yield leaf.limit
-        elif isinstance(leaf, OutOfRange) and reference is not None:
-            yield reference[0] if leaf.side == "below" else reference[1]
-        elif isinstance(leaf, TimesUpperLimit) and reference is not None:
-            yield leaf.factor * reference[1]
 
 
 def _grid(scale: Scale, wanted: Iterable[Decimal]) -> tuple[Decimal, ...]:

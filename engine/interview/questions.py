@@ -147,21 +147,23 @@ class _Look:
         return infer(self.knowledge, self.state.findings)
 
     @cached_property
-    def view(self) -> View:
-        """What is known, with every question open that could still be put."""
-        findings = self.state.findings
-        valuation = Valuation(self.knowledge, findings)
-        topics = [t for t in self.knowledge.topics if t.id not in self.state.skipped]
-        named = [self.knowledge.findings[n] for t in topics for p in t.panels for n in p.findings]
-        return View(self.horizon, findings, frozenset(f.name for f in named if _is_open(f, self.state, valuation)))
+    def valuation(self) -> Valuation:
+        return Valuation(self.knowledge, self.state.findings)
 
     @cached_property
+    def view(self) -> View:
+        """What is known, with every question open that could still be put."""
+        topics = [t for t in self.knowledge.topics if t.id not in self.state.skipped]
+        named = [self.knowledge.findings[n] for t in topics for p in t.panels for n in p.findings]
+        open = frozenset(f.name for f in named if _is_open(f, self.state, self.valuation))
+        return View(self.horizon, self.state.findings, open)
+
+    @property
     def unknown(self) -> int:
         """How many questions will not be put although nobody knows their answers: passed, declined or of a skipped topic."""
-        state, valuation = self.state, Valuation(self.knowledge, self.state.findings)
-        asking = replace(state, passed=frozenset(), declined=frozenset(), skipped=frozenset())
+        asking = replace(self.state, passed=frozenset(), declined=frozenset(), skipped=frozenset())
         named = [self.knowledge.findings[n] for t in self.knowledge.topics for p in t.panels for n in p.findings]
-        return sum(1 for f in named if _is_open(f, asking, valuation) and f.name not in self.view.open)
+        return sum(1 for f in named if _is_open(f, asking, self.valuation) and f.name not in self.view.open)
 
     # What matters ----------------------------------------------------------------------------------------------------
 
