@@ -5,7 +5,9 @@
 Patients are sampled by diagnosis: what the rules for it read as yes is so in one of two, everything else that a patient can
 tell in one of fifty; four in five have no red flag. A quantity that such rules read has a value they want in one of two,
 otherwise a usual one. Answers that cannot be given together, or whose question would not be put, are taken back. `no tests`
-and `no examination` are said first and not counted. Then cases of tests/cases: what a case does not give is not known.
+and `no examination` are said first and not counted. Then cases of tests/cases, twice: as a person would answer who has what
+the case gives and nothing else (a symptom, a disease, a medicine it does not name is no; a number or choice is not known), and,
+as the far end, as one who knows nothing but what the case gives: then nothing is ruled out, and nearly all has to be asked.
 
 Beside the order of the session: the panels in the order of the file, and at random, on screens filled alike; and, on a tenth
 of the patients, a greedy order that knows the answers and takes the screen after which least danger is left. At every stop
@@ -122,13 +124,17 @@ def amount(finding: Finding, leaves: list[tuple[Leaf, bool]], chance: random.Ran
     return f"{plain(value)} {scale.unit}"
 
 
-def consistent(answers: Words) -> Words:
-    """Without what cannot hold together, and without answers to questions that would not be put."""
+def consistent(answers: Words, told: frozenset[str] = frozenset()) -> Words:
+    """Without what cannot hold together, and without answers to questions that would not be put; what was told stays, if what
+    was not can go."""
     while True:
         findings = Consultation(K, answers).findings
         fault = next(iter(impossible(K, findings)), None)
         if fault is not None:
             named = decisive(fault.when, lambda leaf: leaf_truth(leaf, findings))  # noqa: B023
+            if told and not told.issuperset(named):
+                answers = {n: w for n, w in answers.items() if n not in named or n in told}
+                continue
             yes_no = [n for n in named if K.findings[n].kind == YES_NO and answers[n] == "yes"]
             answers = {**answers, yes_no[-1]: "no"} if yes_no else {n: w for n, w in answers.items() if n not in named}
             continue
@@ -258,13 +264,26 @@ def patients(count: int, chance: random.Random) -> Iterator[Words]:
 
 
 def of_cases() -> Iterator[Words]:
-    """Real and everyday patients, all of them, and one in twelve of the others."""
+    """What real and everyday patients, all of them, and one in twelve of the others tell."""
     for path in sorted((ROOT / "tests" / "cases").glob("*.yaml")):
         step = 1 if path.stem in ("published", "everyday") else 12
         for case in read_cases(path.read_text(encoding="utf-8"), path.name, K, Problems())[::step]:
             told = {n: s.text for n, s in case.given.items() if n in NAMES}
             told = {n: w.strip().lower() if K.findings[n].kind == YES_NO else w for n, w in told.items()}
             yield consistent({n: w for n, w in told.items() if K.findings[n].kind == QUANTITY or w not in ("unknown", "?")})
+
+
+def otherwise_no(told: Words) -> Words:
+    """With a no for each yes-no question that nothing is told of; who has told of a medicine takes one."""
+    opened = dict(told)
+    waiting = list(told)
+    while waiting:
+        gate = K.findings[waiting.pop()].ask_when
+        if isinstance(gate, Leaf) and K.findings[gate.name].kind == YES_NO and gate.name not in opened:
+            opened[gate.name] = "yes"
+            waiting.append(gate.name)
+    silent = {f.name: "no" for f in HISTORY if f.kind == YES_NO and f.name not in opened}
+    return consistent(opened | silent, frozenset(opened))
 
 
 def line(name: str, counts: list[int]) -> str:
@@ -281,7 +300,13 @@ def main() -> None:
     times: list[float] = []
     faults: list[str] = []
     people = list(patients(count, chance))
-    for title, group in ((f"sampled patients, seed {seed}", people), ("the cases of tests/cases", list(of_cases()))):
+    cases = list(of_cases())
+    groups = {
+        f"sampled patients, seed {seed}": people,
+        "the cases of tests/cases, what they do not name is no": [otherwise_no(told) for told in cases],
+        "the cases of tests/cases, what they do not name is not known": cases,
+    }
+    for title, group in groups.items():
         found = [in_session(answers, times) for answers in group]
         faults += [fault for _, _, some in found for fault in some]
         print(f"Prompts from history alone, {title}")

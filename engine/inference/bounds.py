@@ -405,7 +405,9 @@ def _in_conflict(view: View, wishes: tuple[Wish, ...]) -> tuple[str, list[Case]]
     asked: dict[str, dict[tuple[Leaf, int], None]] = {}
     seen: set[tuple[str, int]] = set()
     for wish in wishes:
-        _collect(view, wish.condition, wish.values, asked, seen)
+        for leaf, values in _asked_of(view, wish.condition, wish.values, seen):
+            if leaf.name in view.open and leaf.name not in view.taken:
+                asked.setdefault(leaf.name, {})[leaf, values] = None
     worst: tuple[int, str, list[Case]] | None = None
     for name in sorted(asked):
         tests = list(asked[name])
@@ -426,65 +428,48 @@ def _read(leaf: Leaf, case: Case) -> Truth:
     return None if case is None else leaf_truth(leaf, {leaf.name: case})
 
 
-def _collect(
-    view: View,
-    condition: Condition,
-    values: int,
-    asked: dict[str, dict[tuple[Leaf, int], None]],
-    seen: set[tuple[str, int]],
-) -> None:
-    """Adds what each open finding would have to be for the condition to have one of `values`."""
+def _asked_of(view: View, condition: Condition, values: int, seen: set[tuple[str, int]]) -> Iterator[tuple[Leaf, int]]:
+    """The leaves over findings that have a say in whether the condition has one of `values`, and what each would have to be.
+    None where that is so whatever is answered, or never."""
     mask = view.of(condition)
     if not mask & ~values or not mask & values:
-        return  # so whatever is answered, or never
+        return
+    knowledge = view.horizon.knowledge
     if isinstance(condition, Not):
-        _collect(view, condition.child, opposite(values), asked, seen)
+        yield from _asked_of(view, condition.child, opposite(values), seen)
     elif isinstance(condition, (All, AnyOf, AtLeast)):
         for child in condition.children:
-            _collect(view, child, values, asked, seen)
-    elif condition.name in view.horizon.knowledge.concepts:
+            yield from _asked_of(view, child, values, seen)
+    elif condition.name in knowledge.concepts:
         if (condition.name, values) not in seen:
             seen.add((condition.name, values))
-            _collect(view, view.horizon.knowledge.concepts[condition.name].when, values, asked, seen)
-    elif condition.name in view.horizon.knowledge.scores:
+            yield from _asked_of(view, knowledge.concepts[condition.name].when, values, seen)
+    elif condition.name in knowledge.scores:
         assert isinstance(condition, Compare)
-        rising = (condition.operator in (">", ">=")) == bool(values & YES)
-        for item in view.horizon.knowledge.scores[condition.name].counted:
-            _collect(view, item.when, YES if (item.points > 0) == rising else NO, asked, seen)
-    elif condition.name in view.open and condition.name not in view.taken:
-        asked.setdefault(condition.name, {})[condition, values] = None
-
-
-def open_in(view: View, condition: Condition) -> Iterator[str]:
-    """The open findings on which an undecided condition rests, each perhaps more than once."""
-    mask = view.of(condition)
-    if mask & (mask - 1) == 0:  # only one value is left
-        return
-    if isinstance(condition, Not):
-        yield from open_in(view, condition.child)
-    elif isinstance(condition, (All, AnyOf, AtLeast)):
-        for child in condition.children:
-            yield from open_in(view, child)
+        rising = condition.operator in (">", ">=")
+        for item in knowledge.scores[condition.name].counted:
+            yield from _asked_of(view, item.when, values if (item.points > 0) == rising else opposite(values), seen)
     else:
-        yield from _open_under(view, condition.name)
+        yield condition, values
 
 
-def _open_under(view: View, name: str) -> Iterator[str]:
-    knowledge = view.horizon.knowledge
-    if name in knowledge.concepts:
-        yield from open_in(view, knowledge.concepts[name].when)
-    elif name in knowledge.scores:
-        for item in knowledge.scores[name].counted:
-            yield from open_in(view, item.when)
-    elif name in view.open:
+def open_in(view: View, condition: Condition, values: int) -> Iterator[str]:
+    """The open findings whose answers have a say in whether the condition has one of `values`, each perhaps more than once."""
+    seen: set[tuple[str, int]] = set()
+    for leaf, wanted in _asked_of(view, condition, values, seen):
+        yield from _open_under(view, leaf.name, wanted)
+
+
+def _open_under(view: View, name: str, values: int) -> Iterator[str]:
+    if name in view.open:
         yield name
-    else:
-        finding = knowledge.findings[name]
-        if finding.scale is not None and finding.scale.derived is not None:
-            for of in finding.scale.derived.inputs:
-                yield from _open_under(view, of)
-        elif finding.when_closed_no and finding.ask_when is not None and name not in view.findings:
-            yield from open_in(view, finding.ask_when)
+        return
+    finding = view.horizon.knowledge.findings[name]
+    if finding.scale is not None and finding.scale.derived is not None:
+        for of in finding.scale.derived.inputs:
+            yield from _open_under(view, of, values)
+    elif finding.when_closed_no and finding.ask_when is not None and name not in view.findings:
+        yield from open_in(view, finding.ask_when, values if values & NO else opposite(values))
 
 
 # Values and truth tables ---------------------------------------------------------------------------------------------

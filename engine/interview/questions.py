@@ -1,18 +1,18 @@
 """What to ask next, and whether asking may end. No input, no output, no clock.
 
-Danger first: while answers could still change the urgency or a do-not-miss diagnosis, only what bears on that is asked; then
-what could still change the differential, a note or an advice. What the patient knows comes before what an examiner finds,
+Danger first: while answers could still bring a red flag or change a do-not-miss diagnosis, only what bears on that is asked;
+then what could still change the urgency otherwise; then the differential, a note or an advice. What the patient knows comes before what an examiner finds,
 and that before the laboratory; topic by topic; in a topic, what can move most. Nothing is asked that can no longer change
 anything, and what decides a question's gate comes before the question.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from ..inference.bounds import BELOW, YES, Horizon, View, open_in
+from ..inference.bounds import BELOW, NO, YES, Horizon, View, Wish, open_in
 from ..inference.reference import infer
 from ..inference.weighing import Inference
 from ..knowledge.model import (
@@ -177,9 +177,12 @@ class _Look:
         """The open questions that could bring each danger about; once they are answered otherwise, it is gone."""
         found = {}
         for goal in self.dangers:
-            helpful = frozenset(n for wish in goal.wishes if wish.values == YES for n in open_in(self.view, wish.condition))
-            found[goal] = helpful or frozenset(n for wish in goal.wishes for n in open_in(self.view, wish.condition))
+            helpful = self._open_in(wish for wish in goal.wishes if wish.values == YES)
+            found[goal] = helpful or self._open_in(goal.wishes)
         return found
+
+    def _open_in(self, wishes: Iterable[Wish]) -> frozenset[str]:
+        return frozenset(name for wish in wishes for name in open_in(self.view, wish.condition, wish.values))
 
     @cached_property
     def dangerous(self) -> frozenset[str]:
@@ -189,7 +192,7 @@ class _Look:
     @cached_property
     def relevant(self) -> frozenset[str]:
         """The open questions that could still change anything in the report."""
-        return frozenset(name for condition in self._undecided() for name in open_in(self.view, condition))
+        return self._open_in(Wish(condition, YES) for condition in self._undecided())
 
     def _undecided(self) -> Iterator[Condition]:
         """Every condition that could still come to be yes and would then be seen in the report."""
@@ -226,8 +229,18 @@ class _Look:
     @cached_property
     def next_screen(self) -> Screen | None:
         if self.dangerous:
-            return self._screen(self.dangerous, self._less_danger)
+            return self._screen(self._gravest or self.dangerous, self._less_danger)
         return self._screen(self.relevant, self._less_doubt) if self.relevant else None
+
+    @property
+    def _gravest(self) -> frozenset[str]:
+        """The open questions that bear on a red flag or a do-not-miss diagnosis. Any other diagnosis matters, before it is
+        safe to stop, only for the urgency, and what is found here often makes that question needless."""
+        grave = [on for goal, on in self.rests_on.items() if goal.is_red_flag or self._not_to_miss(goal.id)]
+        return frozenset[str]().union(*grave)
+
+    def _not_to_miss(self, diagnosis: str) -> bool:
+        return self.knowledge.diagnoses[diagnosis].tier == DO_NOT_MISS
 
     def screens(self, wanted: frozenset[str]) -> int:
         """How many screens it takes to ask all of these, gates among them."""
@@ -281,7 +294,7 @@ class _Look:
 
     def _before(self, name: str) -> frozenset[str]:
         gate = self.knowledge.findings[name].ask_when
-        return frozenset() if gate is None else frozenset(open_in(self.view, gate)) - {name}
+        return frozenset() if gate is None else frozenset(open_in(self.view, gate, NO)) - {name}
 
     # What can move most ----------------------------------------------------------------------------------------------
 
@@ -299,7 +312,7 @@ class _Look:
         for diagnosis, entry in self.knowledge.diagnoses.items():
             width = _width(self.view, diagnosis)
             fall = width - sum(_width(v, diagnosis) for v in views) / len(views)
-            total += fall * (2 if entry.tier == DO_NOT_MISS else 1)
+            total += fall * (2 if self._not_to_miss(diagnosis) else 1)
         return total
 
     def _if_none(self, lines: _Lines) -> list[View]:
