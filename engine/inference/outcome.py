@@ -104,7 +104,8 @@ def _missing(knowledge: Knowledge, valuation: Valuation, conclusion: Conclusion)
     names: dict[str, None] = {}
     for condition in (*conditions, *(r.when for r in open_rules)):
         for name in missing(condition, valuation):
-            names[name] = None
+            if valuation.arises(name):
+                names[name] = None
     return tuple(names)
 
 

@@ -363,4 +363,4 @@ def _is_open(finding: Finding, state: Consultation, valuation: Valuation) -> boo
         return False
     if any(finding.known_by in GROUPS[group] for group in state.declined):
         return False
-    return finding.ask_when is None or valuation.of(finding.ask_when) is not False
+    return valuation.arises(finding.name)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 from .model import (
+    LEAVES,
     All,
     AnyOf,
     AtLeast,
@@ -92,6 +93,19 @@ class Valuation:
     def closed(self, name: str) -> bool:
         """Whether the finding is no only because its gate is: nobody answered it."""
         return name not in self.findings and self.decided.get(name) is False and name in self.knowledge.findings
+
+    def arises(self, name: str) -> bool:
+        """Whether it makes sense to ask for the finding: its gate is not no, nor does the gate wait for a finding that makes no
+        sense to ask for."""
+        gate = self.knowledge.findings[name].ask_when
+
+        def read(leaf: Condition) -> Truth:
+            assert isinstance(leaf, LEAVES)
+            value = self._leaf(leaf)
+            waits = value is None and leaf.name in self.knowledge.findings and leaf.name not in self.findings
+            return False if waits and not self.arises(leaf.name) else value
+
+        return gate is None or combined(gate, read) is not False
 
     def total(self, score: Score) -> Interval:
         """Where the total lies: one number once every item is decided."""
