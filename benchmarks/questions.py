@@ -6,8 +6,8 @@ Patients are sampled by diagnosis: what the rules for it read as yes is so in on
 tell in one of fifty; four in five have no red flag. A quantity that such rules read has a value they want in one of two,
 otherwise a usual one. Answers that cannot be given together, or whose question would not be put, are taken back. `no tests`
 and `no examination` are said first and not counted. Then cases of tests/cases, twice: as a person would answer who has what
-the case gives and nothing else (a symptom, a disease, a medicine it does not name is no; a number or choice is not known), and,
-as the far end, as one who knows nothing but what the case gives: then nothing is ruled out, and nearly all has to be asked.
+the case gives and nothing else (a symptom, a disease, a medicine it does not name is no; a number or choice is not known),
+and, as the far end, as one who knows nothing but what the case gives: then nothing is ruled out by an answer.
 
 Beside the order of the session: the panels in the order of the file, and at random, on screens filled alike; and, on a tenth
 of the patients, a greedy order that knows the answers and takes the screen after which least danger is left. At every stop
@@ -125,8 +125,8 @@ def amount(finding: Finding, leaves: list[tuple[Leaf, bool]], chance: random.Ran
 
 
 def consistent(answers: Words, told: frozenset[str] = frozenset()) -> Words:
-    """Without what cannot hold together, and without answers to questions that would not be put; what was told stays, if what
-    was not can go."""
+    """Without what cannot hold together, and without answers to questions that would not be put; what was told stays, where
+    what was not can go."""
     while True:
         findings = Consultation(K, answers).findings
         fault = next(iter(impossible(K, findings)), None)

@@ -410,7 +410,7 @@ def test_a_new_topic_is_announced_with_how_much_is_left() -> None:
     choosing, reply = session(Interviewer(built_in()))
     before = choosing.interviewer.before_safe(choosing.state)
     assert 10 < before < choosing.interviewer.remaining(choosing.state) / 2
-    assert f"(about {before} screens like this to go, fewer as you answer)" in text_of(reply)
+    assert f"(about {before} screens like this to go if nothing applies)" in text_of(reply)
 
 
 # Stops ---------------------------------------------------------------------------------------------------------------

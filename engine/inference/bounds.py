@@ -454,7 +454,7 @@ def _asked_of(view: View, condition: Condition, values: int, seen: set[tuple[str
 
 
 def open_in(view: View, condition: Condition, values: int) -> Iterator[str]:
-    """The open findings whose answers have a say in whether the condition has one of `values`, each perhaps more than once."""
+    """The open findings that have a say in whether the condition has one of `values`, each perhaps more than once."""
     seen: set[tuple[str, int]] = set()
     for leaf, wanted in _asked_of(view, condition, values, seen):
         yield from _open_under(view, leaf.name, wanted)

@@ -1,13 +1,17 @@
 """What to ask next, and whether asking may end. No input, no output, no clock.
 
-Danger first: while answers could still bring a red flag or change a do-not-miss diagnosis, only what bears on that is asked;
-then what could still change the urgency otherwise; then the differential, a note or an advice. What the patient knows comes before what an examiner finds,
-and that before the laboratory; topic by topic; in a topic, what can move most. Nothing is asked that can no longer change
-anything, and what decides a question's gate comes before the question.
+Danger first: while answers could still bring a red flag or change a do-not-miss diagnosis, what would rule that out comes
+first; then what could still change the urgency otherwise; then the differential, a note or an advice. What the patient knows
+comes before what an examiner finds, and that before the laboratory; topic by topic; in a topic, what can move most. Nothing
+is asked that can no longer change anything, and what decides a question's gate comes before the question.
+
+While there is danger, a plan is made: few questions such that no danger is left if none of them is so. It is made anew after
+each answer. It decides what is asked when, and nothing else: that it is safe to stop is proved apart (`stops.py`).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -33,6 +37,7 @@ from .consultation import GROUPS, Consultation
 from .stops import Goal, is_settled, real_dangers
 
 LINES = 7  # on one screen
+NO_ANSWER = Answer(truth=False)
 
 
 @dataclass(frozen=True)
@@ -97,13 +102,9 @@ class Interviewer:
         return look.screens(look.dangerous) + look.screens(look.relevant - look.dangerous)
 
     def before_safe(self, state: Consultation) -> int:
-        """About how many screens, in the same way, until it is safe to stop, of those that the same person can answer as the
-        next one: what an examiner or a laboratory would have to find comes later."""
-        look = self._look(state)
-        if not look.dangerous:
-            return 0
-        knower = min((self.knowledge.findings[n].known_by for n in look.dangerous), key=KNOWERS.index)
-        return look.screens(frozenset(n for n in look.dangerous if self.knowledge.findings[n].known_by == knower))
+        """About how many screens it takes until it is safe to stop if nothing asked is so, of those that the same person can
+        answer as the next one: what an examiner or a laboratory would have to find comes later."""
+        return self._look(state).screens_before_safe
 
     def _look(self, state: Consultation) -> _Look:
         if self._last is None or self._last.state is not state:
@@ -122,6 +123,11 @@ class _Lines:
     @property
     def group(self) -> Group:
         return Group(self.panel.title, self.findings)
+
+    @property
+    def knower(self) -> int:
+        """Who can tell, the first to be asked being 0."""
+        return KNOWERS.index(self.findings[0].known_by)
 
     @property
     def together(self) -> bool:
@@ -229,18 +235,18 @@ class _Look:
     @cached_property
     def next_screen(self) -> Screen | None:
         if self.dangerous:
-            return self._screen(self._gravest or self.dangerous, self._less_danger)
-        return self._screen(self.relevant, self._less_doubt) if self.relevant else None
-
-    @property
-    def _gravest(self) -> frozenset[str]:
-        """The open questions that bear on a red flag or a do-not-miss diagnosis. Any other diagnosis matters, before it is
-        safe to stop, only for the urgency, and what is found here often makes that question needless."""
-        grave = [on for goal, on in self.rests_on.items() if goal.is_red_flag or self._not_to_miss(goal.id)]
-        return frozenset[str]().union(*grave)
+            grave, beside = self._plan
+            return self._screen(grave or beside, self._less_danger, beside)
+        return self._screen(self.relevant, self._less_doubt, frozenset()) if self.relevant else None
 
     def _not_to_miss(self, diagnosis: str) -> bool:
         return self.knowledge.diagnoses[diagnosis].tier == DO_NOT_MISS
+
+    @property
+    def screens_before_safe(self) -> int:
+        """How many screens the plan takes of the person who is asked next."""
+        lines = self._first_to_answer(frozenset[str]().union(*self._plan)) if self.dangerous else []
+        return self.screens(frozenset(f.name for p in lines for f in p.findings))
 
     def screens(self, wanted: frozenset[str]) -> int:
         """How many screens it takes to ask all of these, gates among them."""
@@ -253,19 +259,32 @@ class _Look:
             count += -(-together // LINES) + sum(1 for p in panels if p.alone)
         return count
 
-    def _screen(self, wanted: frozenset[str], gain: Callable[[_Lines], float]) -> Screen:
-        panels = list(self._panels(self._ready(wanted)))
-        first_knower = min(KNOWERS.index(p.findings[0].known_by) for p in panels)
-        panels = [p for p in panels if KNOWERS.index(p.findings[0].known_by) == first_knower]
-        here = [p for p in panels if p.topic.id == self.state.topic]
+    def _screen(self, wanted: frozenset[str], gain: Callable[[_Lines], float], beside: frozenset[str]) -> Screen:
+        """The screen that begins with the panel that moves most of what is wanted; where there is room, what is planned
+        beside it. A topic once begun is exhausted."""
+        panels, all_planned = self._first_to_answer(wanted), self._first_to_answer(wanted | beside)
+        if panels[0].knower != all_planned[0].knower:
+            panels = all_planned
+        here = [p for p in all_planned if p.topic.id == self.state.topic]
         gains = {p: gain(p) for p in here or panels}
         if not here:
             topic = max(gains, key=gains.__getitem__).topic
             here = [p for p in panels if p.topic is topic]
-        here.sort(key=lambda p: -gains[p])  # stable: equal ones in the order of the file
+        awaited = frozenset[str]().union(*map(self._before, wanted | beside))
+        here.sort(key=lambda p: (not (p.alone and p.findings[0].name in awaited), -gains[p]))  # stable: then as in the file
         first = here[0]
-        groups = (first.group,) if first.alone else tuple(_filled([p for p in here if not p.alone]))
-        return Screen(first.topic.id, first.topic.title, groups)
+        if first.alone:
+            return Screen(first.topic.id, first.topic.title, (first.group,))
+        order = [p.panel for p in here]
+        full = [p for p in all_planned if p.topic is first.topic and not p.alone]
+        full.sort(key=lambda p: order.index(p.panel) if p.panel in order else len(order))
+        return Screen(first.topic.id, first.topic.title, tuple(_filled(full)))
+
+    def _first_to_answer(self, wanted: frozenset[str]) -> list[_Lines]:
+        """What can be asked of this now: of the patient as long as there is anything, then of the examiner."""
+        panels = list(self._panels(self._ready(wanted)))
+        first = min(p.knower for p in panels)
+        return [p for p in panels if p.knower == first]
 
     def _panels(self, wanted: frozenset[str]) -> Iterator[_Lines]:
         for topic in self.knowledge.topics:
@@ -296,6 +315,89 @@ class _Look:
         gate = self.knowledge.findings[name].ask_when
         return frozenset() if gate is None else frozenset(open_in(self.view, gate, NO)) - {name}
 
+    # The plan --------------------------------------------------------------------------------------------------------
+
+    def _is_grave(self, goal: Goal) -> bool:
+        """Whether it is a red flag or a do-not-miss diagnosis. Before it is safe to stop, any other diagnosis matters only
+        for the urgency, and what is found about these often makes that question needless."""
+        return goal.is_red_flag or self._not_to_miss(goal.id)
+
+    @cached_property
+    def _plan(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Open questions, as few as were found, such that no grave danger is left if none of them is so; and those beside
+        them that would rule out the other dangers, too."""
+        planned: set[str] = set()
+        for goal in sorted(filter(self._is_grave, self.rests_on), key=lambda g: len(self.rests_on[g])):
+            planned |= self._ruling_out(goal, planned)
+        grave = frozenset(planned)
+        for goal in sorted(self.rests_on, key=lambda g: len(self.rests_on[g])):
+            planned |= self._ruling_out(goal, planned)
+        return grave, frozenset(planned) - grave
+
+    def _ruling_out(self, goal: Goal, planned: set[str]) -> frozenset[str]:
+        """What to ask, beside what is planned, so that the goal is ruled out if none of it is so; all that the goal rests on
+        where that would not do."""
+        view = self.view.taking(dict.fromkeys(planned, NO_ANSWER))
+        if not goal.holds(view):
+            return frozenset()
+        lines = [p for p in self._panels(self._with_gates(self.rests_on[goal]) - planned) if p.together]
+        kept = frozenset(f.name for p in lines for f in p.findings)
+        if goal.holds(view.taking(dict.fromkeys(kept, NO_ANSWER))):
+            return self.rests_on[goal]
+        for bundle in self._costly_first(lines, {p.topic.id for p in self._panels(frozenset(planned))}):
+            less = kept - bundle
+            if len(less) < len(kept) and not goal.holds(view.taking(dict.fromkeys(less, NO_ANSWER))):
+                kept = less
+        return kept
+
+    def _costly_first(self, lines: list[_Lines], planned: set[str]) -> Iterator[frozenset[str]]:
+        """What a plan may do without, the best to be rid of first: who is not being asked, a screen for few lines, a topic
+        that is not planned or would be come back to, then panels and single lines that serve few goals."""
+        names = {p: frozenset(f.name for f in p.findings) for p in lines}
+        by_knower = {k: frozenset(f.name for p in lines for f in p.findings if p.knower == k) for k in range(len(KNOWERS))}
+        now = self._asked_now
+        yield from (by_knower[k] for k in (*range(now), *range(len(KNOWERS) - 1, now, -1)))
+        yield from (names[p] for p in lines if p.alone)
+        yield from (frozenset([f.name]) for p in lines for f in p.findings if self._waits_for_screen(f.name))
+        by_topic: dict[str, list[frozenset[str]]] = {}
+        for p in lines:
+            by_topic.setdefault(p.topic.id, []).append(names[p])
+
+        def order(topic: str) -> tuple[bool, bool, bool, int]:
+            here = topic == self.state.topic
+            return here, topic in planned, topic not in self._left, sum(map(self._service, by_topic[topic]))
+
+        topics = sorted(by_topic, key=order)
+        yield from (frozenset[str]().union(*by_topic[t]) for t in topics if t not in planned and t != self.state.topic)
+        panels = [panel for t in topics for panel in sorted(by_topic[t], key=self._service)]
+        yield from panels
+        yield from (frozenset([n]) for panel in panels for n in sorted(panel, key=lambda n: (self._serves[n], n)))
+
+    def _service(self, names: frozenset[str]) -> int:
+        return sum(self._serves[n] for n in names)
+
+    @cached_property
+    def _serves(self) -> Counter[str]:
+        """How many goals each question bears on."""
+        return Counter(name for on in self.rests_on.values() for name in on)
+
+    @property
+    def _asked_now(self) -> int:
+        """Whose turn it is to answer, the first to be asked being 0."""
+        here = [n for t in self.knowledge.topics if t.id == self.state.topic for p in t.panels for n in p.findings]
+        return min((KNOWERS.index(self.knowledge.findings[n].known_by) for n in here), default=0)
+
+    @cached_property
+    def _left(self) -> frozenset[str]:
+        """The topics that have been asked about and left."""
+        known = self.state.given.keys() | self.state.passed
+        topics = (t for t in self.knowledge.topics if t.id != self.state.topic)
+        return frozenset(t.id for t in topics if any(n in known for p in t.panels for n in p.findings))
+
+    def _waits_for_screen(self, name: str) -> bool:
+        """Whether something that is asked on a screen by itself decides whether this is asked."""
+        return any(self.knowledge.findings[n].kind != YES_NO for n in self._with_gates(frozenset([name])))
+
     # What can move most ----------------------------------------------------------------------------------------------
 
     def _less_danger(self, lines: _Lines) -> float:
@@ -309,7 +411,7 @@ class _Look:
         """How much narrower the bounds on points would be, those of do-not-miss diagnoses counted twice."""
         views = self._if_none(lines)
         total = 0.0
-        for diagnosis, entry in self.knowledge.diagnoses.items():
+        for diagnosis in self.knowledge.diagnoses:
             width = _width(self.view, diagnosis)
             fall = width - sum(_width(v, diagnosis) for v in views) / len(views)
             total += fall * (2 if self._not_to_miss(diagnosis) else 1)
@@ -317,7 +419,7 @@ class _Look:
 
     def _if_none(self, lines: _Lines) -> list[View]:
         if lines.together:
-            return [self.view.taking({f.name: Answer(truth=False) for f in lines.findings})]
+            return [self.view.taking({f.name: NO_ANSWER for f in lines.findings})]
         (only,) = lines.findings
         return [self.view.taking({only.name: case}) for case in self.horizon.cases(only.name)]
 

@@ -95,8 +95,8 @@ class Valuation:
         return name not in self.findings and self.decided.get(name) is False and name in self.knowledge.findings
 
     def arises(self, name: str) -> bool:
-        """Whether it makes sense to ask for the finding: its gate is not no, nor does the gate wait for a finding that makes no
-        sense to ask for."""
+        """Whether it makes sense to ask for the finding: its gate is not no, nor does the gate wait for a finding for which
+        it makes none."""
         gate = self.knowledge.findings[name].ask_when
 
         def read(leaf: Condition) -> Truth:

@@ -180,7 +180,7 @@ class Dialogue:
         """How much is still to come: of what bears on danger as far as the same person can tell it, then of all."""
         before = self.interviewer.before_safe(self.state)
         left = counted(before or self.interviewer.remaining(self.state), "screen")
-        return f"about {left} like this to go, fewer as you answer" if before else f"about {left} left"
+        return f"about {left} like this to go if nothing applies" if before else f"about {left} left"
 
     def _offer(self, kind: str, stops: Stops) -> None:
         self._said += stop_offer(kind, stops)
