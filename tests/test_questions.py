@@ -150,6 +150,19 @@ def test_a_gate_comes_before_its_question(knowledge: Knowledge, interviewer: Int
     assert len(gated - asked) > len(gated) / 3, "nothing is so, hence most of what depends on something is not asked"
 
 
+def test_what_waits_for_a_question_that_does_not_arise_does_not_arise(
+    knowledge: Knowledge, interviewer: Interviewer
+) -> None:
+    """No medicine was stopped, so none was taken again, and whether symptoms returned then is not asked, though nobody said that
+    none was taken again. Somebody who does not know whether it was taken again can still know that symptoms returned."""
+    never = Consultation(knowledge, {"suspected_medicine_stopped": "no"})
+    assert not Valuation(knowledge, never.findings).arises("symptoms_returned_on_restart")
+    assert "symptoms_returned_on_restart" in interviewer.matters(Consultation(knowledge))
+    assert "symptoms_returned_on_restart" not in interviewer.matters(never)
+    forgotten = Consultation(knowledge, {"suspected_medicine_stopped": "yes"}).left_unknown("suspected_medicine_restarted")
+    assert "symptoms_returned_on_restart" in interviewer.matters(forgotten)
+
+
 def test_what_is_declined_or_skipped_is_not_asked(knowledge: Knowledge, interviewer: Interviewer) -> None:
     """`no tests`, `no examination` and `skip topic` close whole groups at once; reopening brings them back."""
     state = Consultation(knowledge).without("tests").without("examination").skipping(knowledge.topics[0].id)
@@ -164,12 +177,15 @@ def test_screens_to_come_become_no_more(knowledge: Knowledge, interviewer: Inter
     """Where nothing is so, what is said to be left falls to none, and it is said at first about how many screens it takes."""
     state = Consultation(knowledge).without("tests").without("examination")
     first = left = interviewer.remaining(state)
-    assert 0 < interviewer.before_safe(state) < left
-    asked = 0
+    before = interviewer.before_safe(state)
+    assert 0 < before < left
+    asked = until_safe = 0
     while (screen := interviewer.next_screen(state)) is not None:
+        until_safe += not interviewer.stops(state).safe
         state = denied(state, screen)
         asked += 1
         assert interviewer.remaining(state) <= left
         left = interviewer.remaining(state)
     assert left == 0
     assert first / 2 < asked <= first
+    assert before - 3 <= until_safe <= before + 3
