@@ -129,6 +129,15 @@ def test_a_quantity_is_taken_with_or_without_a_unit() -> None:
     assert reply.prompt.startswith("(a number in days")
 
 
+def test_yes_to_a_whole_list_and_a_number_beyond_it_are_asked_about() -> None:
+    """Neither is an answer: several lines are on the screen, and the differential has no such number."""
+    dialogue, _ = session(asking="new_breathlessness")
+    assert len(dialogue.screen.findings) > 1
+    assert "Which ones do you mean?" in text_of(dialogue.reply("yes"))
+    assert "the differential goes from 1 to" in text_of(dialogue.reply("how 99"))
+    assert dict(dialogue.state.given) == {}
+
+
 def test_a_choice_is_taken_by_number_name_or_wording() -> None:
     """All three say the same; a near miss is asked about."""
     for typed in ("2", "female", "Female", "FEMALE"):

@@ -198,6 +198,8 @@ def subject_in(outcome: Outcome, words: str, only_diagnoses: bool) -> tuple[str,
     number = number_in(words, len(outcome.lines))
     if number is not None:
         return outcome.lines[number - 1].conclusion.diagnosis, ""
+    if words.isdecimal():
+        return "", f"the differential goes from 1 to {len(outcome.lines)}"
     found = named(knowledge, words, only_diagnoses)
     if len(found) == 1:
         return found[0], ""
@@ -230,6 +232,8 @@ def guess(knowledge: Knowledge, words: str, screen: Sequence[Finding]) -> str:
     first = words.lower().split(" ", 1)[0]
     if first == "skip":
         return "did you mean 'skip topic'? ('?' passes over this question only.)"
+    if len(screen) > 1 and first in YES:
+        return "which ones do you mean? ('all' means every line.)"
     known = [*(c for c in COMMANDS if len(c) > 1), *ANSWER_WORDS, *WHOLE]
     if len(screen) == 1 and screen[0].kind == CHOICE:
         known += [c for c, _ in screen[0].choices]
