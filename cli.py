@@ -244,13 +244,9 @@ def check(folder: Path | None, strict: bool) -> int:
 def run_tests(path: Path | None, summary: bool, folder: Path | None) -> int:
     """Hold the knowledge base to the regression cases in PATH (a file or a folder; tests/cases by default)."""
     from .engine.authoring.regression import differences, judge
-    from .engine.knowledge.loader import BUILT_IN
 
-    where = path or next((p for p in (Path("tests/cases"), BUILT_IN / "tests" / "cases") if p.is_dir()), None)
-    files = _case_files((str(where),)) if where else []
+    files = _regression_files(path)
     if not files:
-        hint = "" if path else "; name a file or folder, tests/cases is looked for in the current folder"
-        click.echo(f"no case file in {where or 'tests/cases'}{hint}", err=True)
         return NOTHING
     knowledge = _knowledge(folder)
     reasoner = _reasoner(knowledge)
@@ -393,6 +389,51 @@ def evidence(cases: Path, folder: Path | None) -> int:
         return NOTHING
     click.echo(evidence_page(knowledge, concluded), nl=False)
     return DONE
+
+
+@main.command(short_help="What the regression cases exercise, and what not.")
+@click.argument("path", required=False, type=click.Path(exists=True, path_type=Path))
+@click.option("--from", "origin", type=click.Choice(["evidence", "recorded", "other"]), help="Count only these cases.")
+@click.option("--all", "every", is_flag=True, help="List everything that is missed.")
+@click.option("--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit 1 where less is reached.")
+@_folder_option
+def coverage(path: Path | None, origin: str | None, every: bool, fail_under: float | None, folder: Path | None) -> int:
+    """Show what the regression cases in PATH (a file or a folder; tests/cases by default) exercise.
+
+    Each rule fired and not fired, each clause of a condition yes, no and unknown, each level of each diagnosis."""
+    from .engine.authoring.coverage import ORIGINS, coverage_lines, coverage_of
+
+    files = _regression_files(path)
+    if not files:
+        return NOTHING
+    knowledge = _knowledge(folder)
+    cases: list[Case] = []
+    for file in files:
+        found, problems = _read_cases(str(file), knowledge, expectations=True)
+        if problems.errors:  # a figure over some of the cases would mislead
+            _print_problems(problems.errors, problems.texts)
+            return BAD_CASE
+        cases += found
+    reached = coverage_of(knowledge, cases)
+    only = (origin,) if origin else ORIGINS
+    for line in coverage_lines(reached, only, len(reached.seen) if every else 40):
+        click.echo(line)
+    percent = 100 * reached.share(only)
+    click.echo(f"\n{percent:.1f} % of what cases {f'from: {origin} ' if origin else ''}should bring about")
+    return FINDINGS if fail_under is not None and percent < fail_under else DONE
+
+
+def _regression_files(path: Path | None) -> list[Path]:
+    """The case files in a file or folder, by default those of the working folder or of crampdx itself; says so where there
+    are none."""
+    from .engine.knowledge.loader import BUILT_IN
+
+    where = path or next((p for p in (Path("tests/cases"), BUILT_IN / "tests" / "cases") if p.is_dir()), None)
+    files = _case_files((str(where),)) if where else []
+    if not files:
+        hint = "" if path else "; name a file or folder, tests/cases is looked for in the current folder"
+        click.echo(f"no case file in {where or 'tests/cases'}{hint}", err=True)
+    return files
 
 
 # explain -------------------------------------------------------------------------------------------------------------
