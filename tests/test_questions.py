@@ -22,6 +22,7 @@ from crampdx.engine.report.records import record
 
 from small_worlds import dumped, knowledge_texts, patients, small_knowledge
 
+PLAIN = {"title": "A thing", "ask": "Is it so?", "kind": "yes-no", "known_by": "patient"}
 EXAMPLES = int(os.environ.get("CRAMPDX_EXAMPLES", "300")) // 2
 SEED = int(os.environ.get("CRAMPDX_SEED", "20261122"))
 TOPICS = {
@@ -161,6 +162,39 @@ def test_what_waits_for_a_question_that_does_not_arise_does_not_arise(
     assert "symptoms_returned_on_restart" not in interviewer.matters(never)
     forgotten = Consultation(knowledge, {"suspected_medicine_stopped": "yes"}).left_unknown("suspected_medicine_restarted")
     assert "symptoms_returned_on_restart" in interviewer.matters(forgotten)
+
+
+@pytest.mark.parametrize("gate", ["needs", "likely_needs"])
+def test_what_only_a_gate_of_a_diagnosis_reads_is_asked(gate: str) -> None:
+    """Whether the diagnosis may be possible, or likely, hangs on it, although no rule does."""
+    knowledge = small_knowledge(
+        {
+            "facts/all.yaml": dumped({"ache": PLAIN, "chill": PLAIN}),
+            "rules/document.yaml": dumped(
+                {
+                    tier: {"heading": tier, "diagnoses": ["clot"] if tier == "most_likely" else []}
+                    for tier in ("most_likely", "other_likely", "do_not_miss", "rare")
+                }
+            ),
+            "rules/weighing.yaml": dumped(
+                {"points": {"weak": 1, "moderate": 3, "strong": 6}, "levels": {"possible": 3, "likely": 6, "unlikely": -3}}
+            ),
+            "rules/most_likely/clot.yaml": dumped(
+                {
+                    "title": "Clot",
+                    "summary": "A clot",
+                    gate: "chill",
+                    "rules": {"by-ache": {"title": "A", "when": "ache", "then": "strongly supports", "source": "expert"}},
+                }
+            ),
+            "rules/interview.yaml": dumped(
+                {"all": {"title": "All", "panels": [{"title": "Any?", "findings": ["ache", "chill"]}]}}
+            ),
+        }
+    )
+    interviewer = Interviewer(knowledge)
+    assert interviewer.matters(Consultation(knowledge, {"ache": "yes"})) == {"chill"}
+    assert interviewer.matters(Consultation(knowledge, {"ache": "no"})) == set()
 
 
 def test_what_is_declined_or_skipped_is_not_asked(knowledge: Knowledge, interviewer: Interviewer) -> None:
