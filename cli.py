@@ -436,6 +436,74 @@ def _regression_files(path: Path | None) -> list[Path]:
     return files
 
 
+@main.command(
+    short_help="Draw how findings lead to a diagnosis.",
+    epilog="\b\nExamples:\n  crampdx graph hypothyroidism > hypothyroidism.mmd\n"
+    "  crampdx graph dystonia --patient patient.yaml --format svg > dystonia.svg",
+)
+@click.argument("diagnosis", required=False)
+@click.option("--patient", metavar="CASE", help="A case file: mark what is known of the patient and what holds.")
+@click.option("--case", "name", help="Which case of the file, where it holds several.")
+@click.option("--format", "form", type=click.Choice(["mermaid", "dot", "svg"]), default="mermaid", show_default=True)
+@_folder_option
+def graph(diagnosis: str | None, patient: str | None, name: str | None, form: str, folder: Path | None) -> int:
+    """Print how findings flow through concepts, scores and rules to DIAGNOSIS, or in short to all of them.
+
+    DIAGNOSIS is an id, a title or a part of one. `mermaid` is drawn by many editors and web pages, `dot` by Graphviz; for
+    `svg` Graphviz must be installed.
+    """
+    from .engine.authoring.graph import as_dot, as_mermaid, graph_of
+    from .engine.inference.outcome import outcome
+    from .engine.inference.reference import infer
+
+    if name is not None and patient is None:
+        raise click.UsageError("--case names a case of --patient")
+    knowledge = _knowledge(folder)
+    subject = None if diagnosis is None else _subject(diagnosis, knowledge)
+    if subject is not None and subject not in knowledge.diagnoses:
+        raise click.UsageError(f"'{subject}' is no diagnosis; crampdx show {subject}")
+    concluded = None
+    if patient is not None:
+        found, problems = _read_cases(patient, knowledge)
+        if problems.errors:
+            _print_problems(problems.errors, problems.texts)
+            return BAD_CASE
+        findings = _case_named(found, name, patient).findings
+        concluded = outcome(knowledge, findings, infer(knowledge, findings))
+    drawn = graph_of(knowledge, subject, concluded)
+    text = as_mermaid(drawn) if form == "mermaid" else as_dot(drawn)
+    click.echo(_as_svg(text) if form == "svg" else text.encode(), nl=False)
+    return DONE
+
+
+def _as_svg(text: str) -> bytes:
+    """The picture that Graphviz draws of a graph."""
+    import shutil
+    import subprocess
+
+    program = shutil.which("dot")
+    if program is None:
+        raise click.UsageError("Graphviz is not installed (no program 'dot'); --format dot prints what it would draw")
+    done = subprocess.run([program, "-Tsvg"], input=text.encode(), capture_output=True, check=False)
+    if done.returncode:
+        raise click.ClickException(f"dot failed: {done.stderr.decode(errors='replace').strip()}")
+    return done.stdout
+
+
+@main.command()
+@click.argument("kind")
+@_folder_option
+def schema(kind: str, folder: Path | None) -> int:
+    """Print the JSON Schema of one KIND of file, for editors: case, facts, recorded, impossible, rules (one diagnosis),
+    document, weighing, sources, evidence, concepts, red_flags, notes or interview."""
+    from .engine.authoring.schema import FILES, schema_text
+
+    if kind not in FILES:
+        raise click.BadParameter(f"'{kind}' is none of {', '.join(FILES)}", param_hint="'KIND'")
+    click.echo(schema_text(kind, _knowledge(folder)), nl=False)
+    return DONE
+
+
 # explain -------------------------------------------------------------------------------------------------------------
 
 

@@ -164,37 +164,78 @@ def test_what_waits_for_a_question_that_does_not_arise_does_not_arise(
     assert "symptoms_returned_on_restart" in interviewer.matters(forgotten)
 
 
-@pytest.mark.parametrize("gate", ["needs", "likely_needs"])
-def test_what_only_a_gate_of_a_diagnosis_reads_is_asked(gate: str) -> None:
-    """Whether the diagnosis may be possible, or likely, hangs on it, although no rule does."""
-    knowledge = small_knowledge(
+SCAN = {**PLAIN, "known_by": "laboratory"}
+
+
+def bare(clot: dict[str, Any], *flags: Any, facts: dict[str, Any], tier: str = "most_likely") -> Knowledge:
+    """A knowledge base of one diagnosis and red flags, whose session asks for each fact on a topic of its own."""
+    tiers = ("most_likely", "other_likely", "do_not_miss", "rare")
+    red_flags = {
+        f"flag-{i}": {"title": "F", "when": when, "urgency": "emergency", "action": "Act.", "source": "expert"}
+        for i, when in enumerate(flags)
+    }
+    topics = {f"about-{name}": {"title": name, "panels": [{"title": "Any?", "findings": [name]}]} for name in facts}
+    return small_knowledge(
         {
-            "facts/all.yaml": dumped({"ache": PLAIN, "chill": PLAIN}),
-            "rules/document.yaml": dumped(
-                {
-                    tier: {"heading": tier, "diagnoses": ["clot"] if tier == "most_likely" else []}
-                    for tier in ("most_likely", "other_likely", "do_not_miss", "rare")
-                }
-            ),
+            "facts/all.yaml": dumped(facts),
+            "rules/document.yaml": dumped({t: {"heading": t, "diagnoses": ["clot"] if t == tier else []} for t in tiers}),
             "rules/weighing.yaml": dumped(
                 {"points": {"weak": 1, "moderate": 3, "strong": 6}, "levels": {"possible": 3, "likely": 6, "unlikely": -3}}
             ),
-            "rules/most_likely/clot.yaml": dumped(
-                {
-                    "title": "Clot",
-                    "summary": "A clot",
-                    gate: "chill",
-                    "rules": {"by-ache": {"title": "A", "when": "ache", "then": "strongly supports", "source": "expert"}},
-                }
-            ),
-            "rules/interview.yaml": dumped(
-                {"all": {"title": "All", "panels": [{"title": "Any?", "findings": ["ache", "chill"]}]}}
-            ),
+            f"rules/{tier}/clot.yaml": dumped({"title": "Clot", "summary": "A clot", **clot}),
+            **({"rules/red_flags.yaml": dumped(red_flags)} if red_flags else {}),
+            "rules/interview.yaml": dumped(topics),
         }
     )
+
+
+def rule(when: Any, then: str, **more: str) -> dict[str, Any]:
+    return {"title": "R", "when": when, "then": then, "source": "expert", **more}
+
+
+@pytest.mark.parametrize("key", ["needs", "likely_needs", "advice"])
+def test_what_no_rule_reads_is_asked_where_the_report_hangs_on_it(key: str) -> None:
+    """Whether the diagnosis may be possible, or likely, or what is advised, though no rule does."""
+    advice = {"rub": {"text": "Do not rub.", "when": "chill", "withheld": "No chill.", "source": "expert"}}
+    clot = {"rules": {"by-ache": rule("ache", "strongly supports")}, key: advice if key == "advice" else "chill"}
+    knowledge = bare(clot, facts={"ache": PLAIN, "chill": PLAIN})
     interviewer = Interviewer(knowledge)
     assert interviewer.matters(Consultation(knowledge, {"ache": "yes"})) == {"chill"}
     assert interviewer.matters(Consultation(knowledge, {"ache": "no"})) == set()
+
+
+def test_what_the_patient_can_rule_out_is_not_left_to_a_test() -> None:
+    """Either answer would rule the red flag out; the patient is asked, and then it is safe to stop."""
+    clot = {"rules": {"by-ache": rule("ache", "weakly supports")}}
+    knowledge = bare(clot, {"all": ["scan", "ache"]}, facts={"scan": SCAN, "ache": PLAIN})
+    interviewer = Interviewer(knowledge)
+    screen = interviewer.next_screen(Consultation(knowledge))
+    assert screen is not None and [f.name for f in screen.findings] == ["ache"]
+    assert interviewer.before_safe(Consultation(knowledge)) == 1
+    assert interviewer.stops(Consultation(knowledge, {"ache": "no"})).safe
+
+
+def test_an_excluded_diagnosis_that_may_yet_be_established_is_no_safe_stop() -> None:
+    """It would be contradictory, which counts as at least possible."""
+    clot = {
+        "urgency": {"possible": "same day"},
+        "rules": {"out": rule("ache", "excludes", scope="everyone"), "seen": rule("scan", "establishes")},
+    }
+    knowledge = bare(clot, facts={"ache": PLAIN, "scan": SCAN}, tier="do_not_miss")
+    interviewer = Interviewer(knowledge)
+    assert not interviewer.stops(Consultation(knowledge, {"ache": "yes"})).safe
+    assert interviewer.stops(Consultation(knowledge, {"ache": "yes", "scan": "no"})).safe
+
+
+def test_a_no_that_would_follow_from_a_gate_is_foreseen() -> None:
+    """Nobody knows whether it chills at night; if it never chills, it does not at night either, and the red flag fires."""
+    night = {**PLAIN, "ask_when": "chill", "when_closed": "no"}
+    clot = {"rules": {"by-ache": rule("ache", "weakly supports")}}
+    knowledge = bare(clot, {"not": "night"}, facts={"ache": PLAIN, "chill": PLAIN, "night": night})
+    interviewer = Interviewer(knowledge)
+    passed = Consultation(knowledge).left_unknown("night")
+    assert not interviewer.stops(passed).safe
+    assert interviewer.stops(passed.answered("chill", "yes")).safe
 
 
 def test_what_is_declined_or_skipped_is_not_asked(knowledge: Knowledge, interviewer: Interviewer) -> None:

@@ -54,7 +54,7 @@ _STYLES = {
 }
 STRENGTH = re.compile(r"^[PSMWXN]-?( to [PSMWXN]-?)*\Z")
 WORDS_FOR_SOURCE = ("expert", "unverified")
-_RESERVED = (*WORDS_FOR_SOURCE, "because", "constant", "leading", "none", "not", "urgency")  # they mean something already
+RESERVED = (*WORDS_FOR_SOURCE, "because", "constant", "leading", "none", "not", "urgency")  # they mean something already
 CHECKED = ("verified", "secondary", "unverified")
 _NUMBER = re.compile(NUMBER)
 
@@ -190,7 +190,7 @@ class Draft:
         if not style.fullmatch(id):
             wanted, help = _STYLES[style]
             self.problems.add(place, "name-style", f"{shown(id)} is not {wanted}", help)
-        elif id in _RESERVED:
+        elif id in RESERVED:
             self.problems.add(place, "name-reserved", f"'{id}' means something else in these files", "choose another name")
         if id in self.taken:
             self.problems.add(place, "id-used-twice", f"{shown(id)} is taken", f"first used at {self.taken[id]}")
@@ -211,14 +211,14 @@ def parse(files: Mapping[str, yamltext.Node], problems: Problems) -> Draft:
             facts[name] = node
         elif path.parts[0] == "rules" and len(path.parts) == 3 and path.parts[1] in TIERS:
             diagnoses[name] = node
-        elif path.parts[0] == "rules" and len(path.parts) == 2 and path.stem in _RULE_FILES:
+        elif path.parts[0] == "rules" and len(path.parts) == 2 and path.stem in RULE_FILES:
             others[path.stem] = node
         else:
             problems.add(
                 Place(node.place.file, 1, 1),
                 "unknown-file",
                 f"{shown(name)} is no file of a knowledge base",
-                problems.did_you_mean(path.stem, _RULE_FILES) or "diagnoses go to rules/TIER/; tiers: " + ", ".join(TIERS),
+                problems.did_you_mean(path.stem, RULE_FILES) or "diagnoses go to rules/TIER/; tiers: " + ", ".join(TIERS),
             )
     gates: list[tuple[str, yamltext.Node]] = []
     for name, node in facts.items():
@@ -272,7 +272,7 @@ def parse(files: Mapping[str, yamltext.Node], problems: Problems) -> Draft:
     return draft
 
 
-_RULE_FILES = ("document", "weighing", "sources", "evidence", "concepts", "red_flags", "notes", "interview")
+RULE_FILES = ("document", "weighing", "sources", "evidence", "concepts", "red_flags", "notes", "interview")
 
 
 def _optional(files: Mapping[str, yamltext.Node], name: str) -> tuple[yamltext.Node, ...]:
@@ -294,12 +294,12 @@ def _entries(node: yamltext.Node, what: str, problems: Problems) -> tuple[tuple[
 
 # facts/ --------------------------------------------------------------------------------------------------------------
 
-_FINDING_KEYS = (
+FINDING_KEYS = (
     *("title", "ask", "kind", "known_by", "also_called", "ask_when", "when_closed", "choices", "unit", "units"),
     *("decimals", "plausible", "usual", "reference", "reference_source", "derived", "confirmatory", "fixed", "was"),
 )
 _ONLY_QUANTITY = ("unit", "units", "decimals", "plausible", "usual", "reference", "reference_source", "derived")
-_DERIVATIONS = ("difference", "absolute_difference", "ratio", "smaller_of", "larger_of", "linear")
+DERIVATIONS = ("difference", "absolute_difference", "ratio", "smaller_of", "larger_of", "linear")
 
 
 def _finding(
@@ -310,7 +310,7 @@ def _finding(
     recorded_only: bool,
 ) -> None:
     problems = draft.problems
-    fields = Fields(node, f"finding {shown(key.text)}", _FINDING_KEYS, problems)
+    fields = Fields(node, f"finding {shown(key.text)}", FINDING_KEYS, problems)
     claimed = draft.claim(key.text, key.place, SNAKE)
     fields.need("title", "kind", "known_by")
     # Where the kind is not said, what belongs to a kind tells, so that one fault is not reported as many.
@@ -428,10 +428,10 @@ def _derivation(fields: Fields) -> Derivation | None:
     if node is None:
         return None
     problems = fields.problems
-    inner = Fields(node, "'derived'", _DERIVATIONS, problems)
+    inner = Fields(node, "'derived'", DERIVATIONS, problems)
     if len(inner.nodes) != 1:
         if inner.nodes or (isinstance(node, yamltext.Mapping) and not node.entries):  # otherwise it has been reported
-            problems.add(node.place, "not-a-derivation", "'derived' has exactly one of " + ", ".join(_DERIVATIONS))
+            problems.add(node.place, "not-a-derivation", "'derived' has exactly one of " + ", ".join(DERIVATIONS))
         return None
     ((how, value),) = inner.nodes.items()
     if how == "linear":
@@ -636,7 +636,7 @@ def _interview(node: yamltext.Node, draft: Draft) -> None:
             draft.topics.append(Topic(key.text, fields.text("title"), tuple(panels)))
 
 
-_DIAGNOSIS_KEYS = (
+DIAGNOSIS_KEYS = (
     *("title", "summary", "icd10", "origin", "urgency", "needs", "likely_needs", "next_steps"),
     *("advice", "scores", "rules"),
 )
@@ -644,7 +644,7 @@ _DIAGNOSIS_KEYS = (
 
 def _diagnosis(path: PurePosixPath, node: yamltext.Node, draft: Draft, names: Names) -> None:
     problems = draft.problems
-    fields = Fields(node, f"diagnosis {shown(path.stem)}", _DIAGNOSIS_KEYS, problems)
+    fields = Fields(node, f"diagnosis {shown(path.stem)}", DIAGNOSIS_KEYS, problems)
     fields.need("title", "summary", "rules")
     claimed = draft.claim(path.stem, Place(node.place.file, 1, 1), SNAKE)
     urgency: list[tuple[str, str]] = []
@@ -752,11 +752,11 @@ def _rule(diagnosis: str, key: yamltext.Scalar, node: yamltext.Node, draft: Draf
         )
 
 
-_ADVICE_KEYS = ("text", "when", "unless", "withheld", "source", "evidence")
+ADVICE_KEYS = ("text", "when", "unless", "withheld", "source", "evidence")
 
 
 def _advice(diagnosis: str, key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Names) -> None:
-    fields = Fields(node, f"advice {shown(key.text)}", _ADVICE_KEYS, draft.problems)
+    fields = Fields(node, f"advice {shown(key.text)}", ADVICE_KEYS, draft.problems)
     fields.need("text", "withheld")
     when = _condition(fields, "when", names) if "when" in fields else All(())  # without a condition: always
     unless = _condition(fields, "unless", names)
