@@ -435,3 +435,25 @@ def test_values_are_rounded_before_they_are_compared(tmp_path: Path, value: str,
     )
     done = crampdx("test", str(file))
     assert done.exit_code == 0, done.output
+
+
+def test_graph_prints_a_diagnosis_or_all_and_says_what_it_cannot_draw() -> None:
+    """Mermaid by default; a name that is no diagnosis and a patient's name without a file are wrong usage."""
+    drawn = CliRunner().invoke(main, ["graph", "dystonia"])
+    assert drawn.exit_code == 0 and drawn.output.startswith("flowchart LR") and "parkinson_disease" in drawn.output
+    dot = CliRunner().invoke(main, ["graph", "--format", "dot"])
+    assert dot.exit_code == 0 and dot.output.startswith("digraph")
+    patient = ["--patient", str(ROOT / "examples" / "cramps_on_walking.yaml")]
+    marked = CliRunner().invoke(main, ["graph", "peripheral_artery_disease", *patient])
+    plain = CliRunner().invoke(main, ["graph", "peripheral_artery_disease"])
+    assert marked.exit_code == 0 and marked.output != plain.output
+    assert CliRunner().invoke(main, ["graph", "dystonya"]).exit_code == 2
+    assert CliRunner().invoke(main, ["graph", "--case", "x"]).exit_code == 2
+
+
+def test_schema_prints_the_schema_of_a_kind_of_file() -> None:
+    """JSON, which names the findings; another kind is wrong usage, and the kinds are named."""
+    printed = CliRunner().invoke(main, ["schema", "case"])
+    assert printed.exit_code == 0 and "leg_cramps" in str(json.loads(printed.output))
+    wrong = CliRunner().invoke(main, ["schema", "cases"])
+    assert wrong.exit_code == 2 and "interview" in wrong.output

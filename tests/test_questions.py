@@ -204,10 +204,10 @@ def test_what_no_rule_reads_is_asked_where_the_report_hangs_on_it(key: str) -> N
     assert interviewer.matters(Consultation(knowledge, {"ache": "no"})) == set()
 
 
-def test_what_the_patient_can_rule_out_is_not_left_to_a_test() -> None:
+def test_what_the_patient_can_rule_out_is_not_left_to_an_examiner() -> None:
     """Either answer would rule the red flag out; the patient is asked, and then it is safe to stop."""
     clot = {"rules": {"by-ache": rule("ache", "weakly supports")}}
-    knowledge = bare(clot, {"all": ["scan", "ache"]}, facts={"scan": SCAN, "ache": PLAIN})
+    knowledge = bare(clot, {"all": ["ache", "scan"]}, facts={"ache": PLAIN, "scan": {**PLAIN, "known_by": "examiner"}})
     interviewer = Interviewer(knowledge)
     screen = interviewer.next_screen(Consultation(knowledge))
     assert screen is not None and [f.name for f in screen.findings] == ["ache"]
