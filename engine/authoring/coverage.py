@@ -7,15 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..inference.reference import infer
+from ..inference.reference import standing
+from ..inference.weighing import weigh
 from ..knowledge.cases import Case
 from ..knowledge.checks import conditions_of
 from ..knowledge.model import Knowledge, Leaf, leaves
 from ..knowledge.problems import Place
-from ..knowledge.truth import Truth, Valuation
+from ..knowledge.truth import Truth, Valuation, truth_word
 
 ORIGINS = ("evidence", "recorded", "other")  # where a case says it is from; `other` says nothing
-TRUTHS: Mapping[Truth, str] = {True: "yes", False: "no", None: "unknown"}
+TRUTHS: tuple[Truth, ...] = (True, False, None)
 KINDS = ("rule", "clause", "level")
 
 
@@ -87,7 +88,8 @@ class _Targets:
         for leaf, by_value in self._of_clause.items():
             met |= dict.fromkeys(by_value[valuation.of(leaf)])
         yield from met
-        for diagnosis, conclusion in infer(self.knowledge, case.findings).conclusions.items():
+        for diagnosis, entry in self.knowledge.diagnoses.items():
+            conclusion = weigh(self.knowledge, entry, standing(self.knowledge, valuation, diagnosis))
             if (diagnosis, conclusion.level) in self._of_level:
                 yield self._of_level[diagnosis, conclusion.level]
 
@@ -109,8 +111,8 @@ class _Targets:
             for leaf in leaves(condition):
                 where = leaf.place if leaf.place.line else place
                 by_truth = found.setdefault(leaf, {truth: [] for truth in TRUTHS})
-                for truth, word in TRUTHS.items():
-                    by_truth[truth].append(Target("clause", owner, f"clause {leaf.name}: {word}", where))
+                for truth in TRUTHS:
+                    by_truth[truth].append(Target("clause", owner, f"clause {leaf.name}: {truth_word(truth)}", where))
         return found
 
     @cached_property

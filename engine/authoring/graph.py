@@ -31,7 +31,7 @@ from ..knowledge.model import (
     leaves,
 )
 from ..knowledge.quantities import in_words, plain
-from ..knowledge.truth import Truth, Valuation, decisive
+from ..knowledge.truth import Truth, Valuation, decisive, truth_word
 from ..report.words import counted, standing
 
 FINDING, LISTED, CONCEPT, SCORE, RULE, GATE = "finding", "list", "concept", "score", "rule", "gate"
@@ -98,10 +98,6 @@ def _title(text: str, width: int = WIDTH) -> tuple[str, ...]:
 def _bullet(text: str) -> tuple[str, ...]:
     first, *more = _title(text, LIST_WIDTH)
     return (f"• {first}", *(f"   {line}" for line in more))
-
-
-def _said(truth: Truth) -> str:
-    return "unknown" if truth is None else "yes" if truth else "no"
 
 
 def _how(condition: Condition, negated: bool = False) -> str:
@@ -293,7 +289,7 @@ class _Paths:
         assert self.valuation is not None
         if name in self.valuation.findings:
             return value_in_words(self.valuation, name)
-        return _said(self.known(self.knowledge.findings[name]))
+        return truth_word(self.known(self.knowledge.findings[name]))
 
     def follow(self, name: str) -> None:
         """Leads to a concept, score or derived quantity what it rests on."""
@@ -346,7 +342,7 @@ class _Paths:
             if self.valuation is None or node.kind == DIAGNOSIS:
                 yield node
                 continue
-            said = _said(node.truth)
+            said = truth_word(node.truth)
             truth = node.truth
             if node.kind == FINDING:
                 said = self.value(self.names[node.id])
@@ -539,7 +535,7 @@ class _Overview:
 
     def pack(self, id: str, kind: str, titles: list[str], truths: list[Truth]) -> Node:
         """One node for several things, each in a line of its own with what is known of it."""
-        words = titles if self.valuation is None else [f"{_said(t)}: {w}" for w, t in zip(titles, truths, strict=True)]
+        words = titles if self.valuation is None else [f"{truth_word(t)}: {w}" for w, t in zip(titles, truths, strict=True)]
         lines = _title(words[0], LIST_WIDTH) if len(words) == 1 else tuple(line for w in words for line in _bullet(w))
         truth = True if True in truths else None if None in truths else False
         return Node(id, kind, lines, "", truth, truth is True)

@@ -11,7 +11,7 @@ from ..knowledge.cases import Case, Expectation, read_score_words
 from ..knowledge.model import AT_LEAST_POSSIBLE, LEVELS, URGENCIES, Knowledge
 from ..knowledge.problems import Place
 from ..knowledge.quantities import in_words
-from ..knowledge.truth import Truth
+from ..knowledge.truth import Truth, truth_word
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def _held(expectation: Expectation, outcome: Outcome) -> tuple[str, bool]:
         low, high = read_score_words(wanted)
         return in_words(interval, "points"), (interval.low, interval.high) == (low, high)
     if subject in knowledge.concepts or subject in knowledge.findings:
-        got = _truth_word(_truth(subject, outcome))
+        got = truth_word(_truth(subject, outcome))
         return got, got == wanted
     if subject in knowledge.advice:
         got = next(("shown" if given else "withheld" for a, given in outcome.advice if a.id == subject), "silent")
@@ -72,10 +72,6 @@ def _truth(name: str, outcome: Outcome) -> Truth:
     if finding is not None and finding.kind != "yes-no":
         return True if name in outcome.valuation.findings else None
     return outcome.valuation.truth_of(name)
-
-
-def _truth_word(truth: Truth) -> str:
-    return "unknown" if truth is None else "yes" if truth else "no"
 
 
 def _ordered(wanted: str, got: str, rising: tuple[str, ...]) -> bool:

@@ -32,6 +32,11 @@ from .quantities import Interval
 Truth = bool | None
 
 
+def truth_word(truth: Truth) -> str:
+    """`yes`, `no` or `unknown`."""
+    return "unknown" if truth is None else "yes" if truth else "no"
+
+
 def combined(condition: Condition, leaf: Callable[[Condition], Truth]) -> Truth:
     """The value of a tree, given the values of its leaves."""
     if isinstance(condition, Not):
