@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from crampdx import cli
+from crampdx import shared
 from crampdx.cli import BAD_CASE, BAD_KNOWLEDGE, DONE, NOTHING, USAGE, main
 from crampdx.engine.knowledge.cases import Case, read_cases
 from crampdx.engine.knowledge.loader import from_texts, load
@@ -1602,14 +1602,14 @@ def test_an_unreadable_file(here: Path, monkeypatch: pytest.MonkeyPatch) -> None
     """Its faults are those of a file, also where the tests are run by one who may read everything."""
     (here / "secret.yaml").write_text("given: {}\n", encoding="utf-8")
     (here / "secret.yaml").chmod(0)
-    read = cli._read
+    read = shared.bytes_of
 
     def read_or_refuse(path: str) -> bytes:
         if path == "secret.yaml":
             raise PermissionError(13, "Permission denied", path)
         return read(path)
 
-    monkeypatch.setattr(cli, "_read", read_or_refuse)
+    monkeypatch.setattr(shared, "bytes_of", read_or_refuse)
     result = run("diagnose", "secret.yaml", "good.yaml")
     assert result.exit_code == BAD_CASE
     assert "secret.yaml:1:1: error[unreadable]: cannot be read: Permission denied" in result.stderr

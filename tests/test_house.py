@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FLOOR = {"authoring": 4, "session": 4, "interview": 3, "report": 3, "inference": 2, "knowledge": 1}
 ENGINE = sorted((ROOT / "engine").rglob("*.py"))
-COMMANDS = [ROOT / name for name in ("cli.py", "sitting.py", "terminal.py")]
+COMMANDS = [ROOT / name for name in ("cli.py", "shared.py", "sitting.py", "terminal.py", "workbench.py")]
 IMPORTS_EXPERTA = {"experta_import.py", "forward.py", "rete.py"}
 WRITES_FILES = ROOT / "engine" / "interview" / "journal.py"
 READS_FILES = ROOT / "engine" / "knowledge" / "loader.py"
