@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from . import __version__, workbench
+from . import __version__, beginning, pages, workbench
 from .engine.report.words import counted
 from .shared import (
     BAD_CASE,
@@ -253,8 +253,9 @@ def vocab(word: str, folder: Path | None) -> int:
 @click.option("--compiled", is_flag=True, help="Show the Experta rules that it becomes.")
 @knowledge_option
 def show(id: str, compiled: bool, folder: Path | None) -> int:
-    """Show a finding, concept, score, rule, red flag, note, source or diagnosis as its author wrote it, and who uses it."""
-    from .engine.authoring.reference import everything, users_of, written
+    """Show a finding, concept, score, rule, red flag, note, source or diagnosis as its author wrote it, who uses it, and
+    whether what concludes something has been reviewed."""
+    from .engine.authoring.reference import everything, review_of, users_of, written
     from .engine.knowledge.loader import BUILT_IN
     from .engine.knowledge.problems import did_you_mean
 
@@ -281,6 +282,9 @@ def show(id: str, compiled: bool, folder: Path | None) -> int:
     users = users_of(knowledge, id)
     if users:
         click.echo("\n# used by: " + ", ".join(users))
+    review = review_of(knowledge, id)
+    if review:
+        click.echo(f"\n# {review}")
     return DONE
 
 
@@ -665,7 +669,7 @@ def _final_report(state: Consultation, knowledge: Knowledge, plain: bool = False
     return outcome
 
 
-for command in workbench.COMMANDS:
+for command in (*workbench.COMMANDS, *pages.COMMANDS, *beginning.COMMANDS):
     main.add_command(command)
 
 

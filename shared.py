@@ -6,7 +6,7 @@ import contextlib
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from .terminal import path_text, printable
 if TYPE_CHECKING:
     from .engine.inference.reasoner import Reasoner
     from .engine.knowledge.cases import Case
+    from .engine.knowledge.guarantees import Guarantee
     from .engine.knowledge.model import Knowledge
     from .engine.knowledge.problems import Problem, Problems
 
@@ -64,6 +65,14 @@ def reasoner_for(knowledge: Knowledge) -> Reasoner:
         from .engine.inference.reasoner import Reasoner
 
         return Reasoner(knowledge)
+
+
+def need_solver() -> None:
+    """Raises `UsageError` with the install line where the solver is not there."""
+    try:
+        import z3  # noqa: F401  # only whether it is there
+    except ImportError:
+        raise click.UsageError("proofs need the solver: pip install 'crampdx[proof]'") from None
 
 
 @contextlib.contextmanager
@@ -171,3 +180,42 @@ def subject_named(words: str, knowledge: Knowledge) -> str:
     titles = (entry.title.lower() for entry in knowledge.diagnoses.values())
     near = did_you_mean(words, (*knowledge.diagnoses, *titles)) or f"diagnoses: {', '.join(knowledge.order)}"
     raise click.UsageError(f"no diagnosis is called {shown(words)}; {near}")
+
+
+def regression_files(path: Path | None) -> list[Path]:
+    """The case files in a file or folder, by default those of the working folder or of crampdx itself; says so where there
+    are none."""
+    from .engine.knowledge.loader import BUILT_IN
+
+    where = path or next((p for p in (Path("tests/cases"), BUILT_IN / "tests" / "cases") if p.is_dir()), None)
+    files = case_files((str(where),)) if where else []
+    if not files:
+        hint = "" if path else "; name a file or folder, tests/cases is looked for in the current folder"
+        click.echo(f"no case file in {where or 'tests/cases'}{hint}", err=True)
+    return files
+
+
+def all_cases(files: Iterable[Path], knowledge: Knowledge) -> list[Case] | None:
+    """Every case of the files; None after saying what is wrong with some, for a figure over the others would mislead."""
+    cases: list[Case] = []
+    for file in files:
+        found, problems = cases_in(str(file), knowledge, expectations=True)
+        if problems.errors:
+            print_problems(problems.errors, problems.texts)
+            return None
+        cases += found
+    return cases
+
+
+def guarantees_of(folder: Path, knowledge: Knowledge, problems: Problems) -> tuple[Guarantee, ...]:
+    """The guarantees of a knowledge base; () where it has none."""
+    from .engine.knowledge.guarantees import read_guarantees
+    from .engine.knowledge.loader import BUILT_IN, GUARANTEES
+    from .engine.knowledge.yamltext import decode
+
+    path = folder / GUARANTEES
+    if not path.is_file():
+        return ()
+    name = GUARANTEES if folder == BUILT_IN else path_text(path)
+    text = decode(path.read_bytes(), name, problems)
+    return () if text is None else read_guarantees(text, name, knowledge, problems)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..inference.reference import standing
-from ..inference.weighing import weigh
+from ..inference.weighing import levels_meant, weigh
 from ..knowledge.cases import Case
 from ..knowledge.checks import conditions_of
 from ..knowledge.model import Knowledge, Leaf, leaves
@@ -117,17 +117,12 @@ class _Targets:
 
     @cached_property
     def _of_level(self) -> dict[tuple[str, str], Target]:
-        """The levels that each diagnosis is meant to have: only what a rule establishes can be established, and so on."""
-        found: dict[tuple[str, str], Target] = {}
-        for diagnosis, entry in self.knowledge.diagnoses.items():
-            does = {rule.then for rule in self.knowledge.rules_of[diagnosis]}
-            levels = ["likely", "possible", "undecided", "not assessed", "not supported"]
-            levels += ["established"] if "establishes" in does else []
-            levels += ["excluded"] if "excludes" in does else []
-            levels += ["contradictory"] if {"establishes", "excludes"} <= does else []
-            levels += ["unlikely"] if any(not rule.is_for for rule in self.knowledge.rules_of[diagnosis]) else []
-            found |= {(diagnosis, level): Target("level", diagnosis, f"level {level}", entry.place) for level in levels}
-        return found
+        """The levels that each diagnosis is meant to have."""
+        return {
+            (diagnosis, level): Target("level", diagnosis, f"level {level}", entry.place)
+            for diagnosis, entry in self.knowledge.diagnoses.items()
+            for level in levels_meant(self.knowledge, diagnosis)
+        }
 
 
 def coverage_lines(coverage: Coverage, only: tuple[str, ...] = ORIGINS, most: int = 40) -> Iterator[str]:

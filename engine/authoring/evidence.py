@@ -36,12 +36,12 @@ def evidence_page(knowledge: Knowledge, cases: Iterable[tuple[Case, Outcome]]) -
     ]
     groups: dict[str, list[str]] = {}
     for row in knowledge.register.values():
-        groups.setdefault(row.id[:2] if row.id[:2] in _TITLES else row.id.split("-")[0].rstrip("b"), []).append(row.id)
+        groups.setdefault(_group(row.id), []).append(row.id)
     coded = sum(1 for row in knowledge.register if users_of(knowledge, row))
     reasons = sum(1 for row in knowledge.register.values() if row.not_coded)
     lines += [f"{len(knowledge.register)} rows: {coded} coded, {reasons} not coded with a reason.", ""]
     for group in sorted(groups, key=lambda g: (g in _TITLES, len(g), g)):
-        lines += [f"## {_TITLES.get(group, group)}", ""]
+        lines += [f"## {section_of(groups[group][0])}", ""]
         lines += ["| row | finding | strength | coded by (cases) |", "|---|---|---|---|"]
         for id in sorted(groups[group]):
             row = knowledge.register[id]
@@ -50,6 +50,15 @@ def evidence_page(knowledge: Knowledge, cases: Iterable[tuple[Case, Outcome]]) -
             lines.append(f"| {id} | {_cell(row.finding)} | {row.strength} | {_cell(what)} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def section_of(row: str) -> str:
+    """The heading under which a row stands on the page."""
+    return _TITLES.get(_group(row), _group(row))
+
+
+def _group(row: str) -> str:
+    return row[:2] if row[:2] in _TITLES else row.split("-")[0].rstrip("b")
 
 
 def _cell(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..knowledge.canonical import digest
 from ..knowledge.checks import resting
 from ..knowledge.model import Knowledge
 from ..knowledge.problems import Place
@@ -39,6 +40,23 @@ def written(text: str, place: Place, whole: bool = False) -> str:
     while end < len(lines) and (not lines[end].strip() or len(lines[end]) - len(lines[end].lstrip()) > indent):
         end += 1
     return "\n".join(line[indent:] for line in lines[start:end]).rstrip()
+
+
+def review_of(knowledge: Knowledge, id: str) -> str:
+    """The digest of a thing and how its review stands; '' for what is not reviewed (a finding, a source, ...)."""
+    if id not in knowledge.sourced:
+        return ""
+    return f"digest {digest(knowledge.sourced[id])}, {review_state(knowledge, id)}"
+
+
+def review_state(knowledge: Knowledge, id: str) -> str:
+    """How the review of a thing that can be reviewed stands."""
+    review = knowledge.reviews.get(id)
+    if review is None:
+        return "not reviewed"
+    if id in knowledge.reviewed:
+        return f"reviewed {review.date} ({review.role})"
+    return f"changed since its review of {review.date} ({review.role})"
 
 
 def users_of(knowledge: Knowledge, id: str) -> tuple[str, ...]:

@@ -31,40 +31,45 @@ def differences(case: Case, outcome: Outcome) -> tuple[Difference, ...]:
     """What the case expects and did not come out; () when all of it did."""
     found = []
     for expectation in case.expected:
-        got, met = _held(expectation, outcome)
-        if not met:
+        got = in_an_expectation(expectation.subject, outcome)
+        if not meets(outcome.knowledge, expectation, got):
             found.append(Difference(expectation.place, expectation.subject, expectation.wanted, got))
     return tuple(found)
 
 
-def _held(expectation: Expectation, outcome: Outcome) -> tuple[str, bool]:
-    subject, wanted = expectation.subject, expectation.wanted
+def in_an_expectation(subject: str, outcome: Outcome) -> str:
+    """What came out about the subject, in the words in which a case would expect it."""
     knowledge = outcome.knowledge
     if subject == "leading":
-        got = outcome.leading or "none"
-        return got, got == wanted
+        return outcome.leading or "none"
     if subject == "urgency":
-        return outcome.urgency, _ordered(wanted, outcome.urgency, URGENCIES)
+        return outcome.urgency
     if subject in knowledge.diagnoses:
-        level = outcome.conclusion(subject).level
-        return level, _ordered(wanted, level, LEVELS[::-1])
+        return outcome.conclusion(subject).level
     if subject in knowledge.scores:
-        interval = outcome.valuation.scores[subject]
-        low, high = read_score_words(wanted)
-        return in_words(interval, "points"), (interval.low, interval.high) == (low, high)
+        return in_words(outcome.valuation.scores[subject], "points")
     if subject in knowledge.concepts or subject in knowledge.findings:
-        got = truth_word(_truth(subject, outcome))
-        return got, got == wanted
+        return truth_word(_truth(subject, outcome))
     if subject in knowledge.advice:
-        got = next(("shown" if given else "withheld" for a, given in outcome.advice if a.id == subject), "silent")
-        return got, got == wanted
+        return next(("shown" if given else "withheld" for a, given in outcome.advice if a.id == subject), "silent")
     fired = (
         {r for c in outcome.inference.conclusions.values() for r in c.fired}
         | set(outcome.inference.red_flags)
         | outcome.inference.said
     )
-    got = "fires" if subject in fired else "silent"
-    return got, got == wanted
+    return "fires" if subject in fired else "silent"
+
+
+def meets(knowledge: Knowledge, expectation: Expectation, got: str) -> bool:
+    """Whether what came out, in those words, is what the case expects."""
+    wanted = expectation.wanted
+    if expectation.subject == "urgency":
+        return _ordered(wanted, got, URGENCIES)
+    if expectation.subject in knowledge.diagnoses:
+        return _ordered(wanted, got, LEVELS[::-1])
+    if expectation.subject in knowledge.scores:
+        return read_score_words(got) == read_score_words(wanted)
+    return got == wanted
 
 
 def _truth(name: str, outcome: Outcome) -> Truth:
@@ -76,11 +81,16 @@ def _truth(name: str, outcome: Outcome) -> Truth:
 
 def _ordered(wanted: str, got: str, rising: tuple[str, ...]) -> bool:
     """Whether `got` is `wanted`, where that may begin with `at least` or `at most`."""
+    return not steps_away(wanted, got, rising)
+
+
+def steps_away(wanted: str, got: str, rising: tuple[str, ...]) -> int:
+    """How many steps `got` is from what is wanted; 0 where it is that."""
+    bound = wanted.removeprefix("at least ").removeprefix("at most ")
+    above = rising.index(got) - rising.index(bound)
     if wanted.startswith("at least "):
-        return rising.index(got) >= rising.index(wanted.removeprefix("at least "))
-    if wanted.startswith("at most "):
-        return rising.index(got) <= rising.index(wanted.removeprefix("at most "))
-    return got == wanted
+        return max(0, -above)
+    return max(0, above) if wanted.startswith("at most ") else abs(above)
 
 
 # Accuracy ------------------------------------------------------------------------------------------------------------

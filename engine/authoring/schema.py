@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from ..knowledge.cases import CASE_KEYS
 from ..knowledge.conditions import POINTS
+from ..knowledge.guarantees import KEYS as GUARANTEE_KEYS
+from ..knowledge.loader import GUARANTEES
 from ..knowledge.model import (
     AGAINST,
     CHOICE,
@@ -34,6 +36,7 @@ from ..knowledge.parser import (
     FINDING_KEYS,
     KEBAB,
     RESERVED,
+    REVIEW_FORMS,
     ROW,
     RULE_FILES,
     SNAKE,
@@ -45,6 +48,8 @@ from ..knowledge.quantities import NUMBER, plain
 Schema = dict[str, object]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+FOLDER = "docs/schema"  # where a checkout keeps the schemas of its own knowledge
+_WIDTH = 200  # columns of a line of JSON that is not broken up
 _OPERATORS = "(?:>=|<=|≥|≤|>|<)"
 _RANGE = rf"^\s*{NUMBER}\s+to\s+{NUMBER}\s*$"
 _LEAF_HELP = (
@@ -69,7 +74,21 @@ def schema(kind: str, knowledge: Knowledge) -> Schema:
 
 def schema_text(kind: str, knowledge: Knowledge) -> str:
     """The same as JSON text that ends in a line break; equal knowledge gives equal text."""
-    return json.dumps(schema(kind, knowledge), indent=1, ensure_ascii=False) + "\n"
+    return _laid_out(schema(kind, knowledge), 0) + "\n"
+
+
+def _laid_out(part: object, depth: int) -> str:
+    """JSON on one line where it is short, else with a line for each entry: a change shows where it is, in few lines."""
+    whole = json.dumps(part, ensure_ascii=False)
+    if len(whole) + depth <= _WIDTH or not isinstance(part, (dict, list)):
+        return whole
+    if isinstance(part, dict):
+        entries = [f"{json.dumps(key, ensure_ascii=False)}: {_laid_out(value, depth + 1)}" for key, value in part.items()]
+    else:
+        entries = [_laid_out(item, depth + 1) for item in part]
+    between = "\n" + " " * (depth + 1)
+    opened, closed = "{}" if isinstance(part, dict) else "[]"
+    return opened + between + f",{between}".join(entries) + "\n" + " " * depth + closed
 
 
 # Parts ---------------------------------------------------------------------------------------------------------------
@@ -434,8 +453,10 @@ def _concepts(knowledge: Knowledge) -> Schema:
     properties = {
         "title": _text("What it is, as a noun phrase."),
         "when": _ref("condition", "The concept is true if and only if this is."),
+        "partition": _text("The concepts of one partition divide the values of what they read: no gap, no overlap."),
         **_sourced(),
     }
+    properties["partition"]["pattern"] = f"^(?:{KEBAB.pattern})$"
     return _entries(SNAKE.pattern, _object(properties, needs=("title", "when", "source")))
 
 
@@ -513,6 +534,37 @@ def _interview(knowledge: Knowledge) -> Schema:
         needs=("title", "panels"),
     )
     return _entries(KEBAB.pattern, topic)
+
+
+def _reviews(knowledge: Knowledge) -> Schema:
+    said = {
+        "digest": "Of what the thing said when it was reviewed; `crampdx new review ID` prints it.",
+        "date": "When it was reviewed.",
+        "role": "Who reviewed it, by role: clinician, pharmacist, author; never a name.",
+    }
+    properties = {key: _loose(described) for key, described in said.items()}  # a digest may look like a number
+    for key, (form, wanted) in REVIEW_FORMS.items():
+        properties[key] |= {"pattern": f"^(?:{form.pattern})$", "patternErrorMessage": wanted}
+    ids: Schema = {"enum": [*knowledge.sourced]}
+    entries = _object(properties, needs=REVIEW_FORMS, keys=REVIEW_FORMS)
+    return {"type": ["object", "null"], "propertyNames": ids, "additionalProperties": entries}  # null: comments alone
+
+
+def _guarantees(knowledge: Knowledge) -> Schema:
+    promises = (
+        f"urgency at least {_either(URGENCIES)}",
+        f"{_either(knowledge.diagnoses)} at least {_either(LEVELS)}(?: unless excluded)?",
+        f"advice {_either(knowledge.advice)} withheld",
+        f"red flag {_either(knowledge.red_flags)} fires",
+    )
+    properties: dict[str, Schema] = {
+        "title": _text("What is guaranteed, in one line."),
+        "hazard": _text("What a broken guarantee could do to a patient."),
+        "whenever": _ref("condition", "The patients of whom it holds: all for whom this is yes."),
+        "then": _text("What is promised of them.", pattern=f"^(?:{'|'.join(promises)})$"),
+    }
+    entries = _entries(KEBAB.pattern, _object(properties, needs=GUARANTEE_KEYS, keys=GUARANTEE_KEYS))
+    return {**entries, "type": ["object", "null"]}  # null: comments alone
 
 
 def _diagnosis(knowledge: Knowledge) -> Schema:
@@ -683,14 +735,23 @@ FILES: Mapping[str, tuple[str, Callable[[Knowledge], Schema]]] = {
     "red_flags": ("Red flags: rules/red_flags.yaml", _red_flags),
     "notes": ("Safety notes and notices of scope: rules/notes.yaml", _notes),
     "interview": ("Topics and panels of a session: rules/interview.yaml", _interview),
+    "guarantees": ("What is promised of every patient, and proved: rules/guarantees.yaml", _guarantees),
+    "reviews": ("What has been reviewed, when and by whom: rules/reviews.yaml", _reviews),
 }
 
 
 def kind_of(file: str) -> str:
     """The kind of a file of a knowledge base, named relative to it; '' when it is none."""
+    if file == GUARANTEES:
+        return "guarantees"
     room, *inner = file.removesuffix(".yaml").split("/")
     if room == "facts" and len(inner) == 1:
         return inner[0] if inner[0] in ("recorded", "impossible") else "facts"
     if room == "rules" and len(inner) == 2 and inner[0] in TIERS:
         return "rules"
     return inner[0] if room == "rules" and len(inner) == 1 and inner[0] in RULE_FILES else ""
+
+
+def modeline(file: str) -> str:
+    """The first line of a file, named relative to the knowledge base, by which an editor finds its schema there."""
+    return f"# yaml-language-server: $schema={'../' * file.count('/')}{FOLDER}/{kind_of(file) or 'case'}.json"

@@ -151,6 +151,28 @@ def ranked(knowledge: Knowledge, conclusions: Mapping[str, Conclusion]) -> tuple
     return tuple(sorted(conclusions.values(), key=lambda c: (*c.rank, place[c.diagnosis])))
 
 
+def advice_shown(knowledge: Knowledge, inference: Inference) -> frozenset[str]:
+    """The advice that the patient is given: its diagnosis is at possible or above, and nothing withholds it."""
+    return frozenset(
+        advice.id
+        for advice in knowledge.advice.values()
+        if inference.conclusions[advice.diagnosis].level in AT_LEAST_POSSIBLE
+        and advice.id in inference.said
+        and advice.unless_id not in inference.said
+    )
+
+
+def levels_meant(knowledge: Knowledge, diagnosis: str) -> tuple[str, ...]:
+    """The levels that a diagnosis is meant to have: only what a rule establishes can be established, and so on. That rules
+    contradict each other is meant of none."""
+    does = {rule.then for rule in knowledge.rules_of[diagnosis]}
+    levels = ["likely", "possible", "undecided", "not assessed", "not supported"]
+    levels += ["established"] if "establishes" in does else []
+    levels += ["excluded"] if "excludes" in does else []
+    levels += ["unlikely"] if any(not rule.is_for for rule in knowledge.rules_of[diagnosis]) else []
+    return tuple(levels)
+
+
 def is_listed(knowledge: Knowledge, conclusion: Conclusion) -> bool:
     """A diagnosis of the document always has its line; one from beyond only once something for it has fired."""
     diagnosis = knowledge.diagnoses[conclusion.diagnosis]
@@ -163,10 +185,12 @@ __all__ = [
     "Conclusion",
     "Inference",
     "Standing",
+    "advice_shown",
     "counting",
     "highest",
     "is_listed",
     "leading_of",
+    "levels_meant",
     "ranked",
     "urgency_at",
     "urgency_of",

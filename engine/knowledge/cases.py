@@ -23,7 +23,7 @@ from .model import (
     Knowledge,
     Scale,
 )
-from .parser import Fields
+from .parser import MEANS_UNKNOWN, Fields
 from .problems import ERROR, WARNING, Place, Problems, shown
 from .quantities import NUMBER, Interval, Linear, in_words, plain, read_measurement, rounded
 from .truth import decisive, impossible, leaf_truth
@@ -33,7 +33,6 @@ CASE_KEYS = (
     *("source", "about", "diagnosis", "alternatives", "judged_urgency"),
 )
 _YES = {"yes": True, "true": True, "no": False, "false": False}
-_UNKNOWN = ("unknown", "null", "~")
 MOST_TAKEN_OVER = 200_000  # values by `same_as` in one file: a short file must not become a long computation
 _NOT_A_UNIT = re.compile(r"[0-9]{3}\b|[-–+:_/]\s*[0-9]|to\b")  # what follows a number that goes on
 _SCORE = re.compile(rf"^(?P<low>{NUMBER})(?:\s+to\s+(?P<high>{NUMBER}))?\s+points?$")
@@ -246,7 +245,7 @@ def read_findings(
 
 def means_unknown(text: str) -> bool:
     """Whether this says that the answer is not known."""
-    return " ".join(text.split()).lower() in _UNKNOWN
+    return " ".join(text.split()).lower() in MEANS_UNKNOWN
 
 
 def read_answer(finding: Finding, text: str, place: Place, problems: Problems, warnings: list[str]) -> Answer | None:

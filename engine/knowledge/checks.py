@@ -238,9 +238,38 @@ def check_claims(knowledge: Knowledge, problems: Problems) -> None:
             )
 
 
+def check_reviewed_things(knowledge: Knowledge, problems: Problems) -> None:
+    """A review is of something that is there."""
+    things = knowledge.sourced
+    for review in knowledge.reviews.values():
+        if review.id not in things:
+            problems.add(
+                review.place,
+                "review-unknown",
+                f"no rule, red flag, note, advice, concept or score is called {shown(review.id)}",
+                problems.did_you_mean(review.id, things) or "where it is gone, take its review out",
+            )
+
+
+def check_stale_reviews(knowledge: Knowledge, problems: Problems) -> None:
+    """What has been reviewed still says what it said then."""
+    for review in knowledge.reviews.values():
+        if review.id not in knowledge.reviewed:
+            problems.add(
+                review.place,
+                "review-stale",
+                f"'{review.id}' has changed since its review of {review.date} ({review.role})",
+                "have it reviewed again, or take the review out",
+                severity="warning",
+            )
+
+
 LONGEST_CHAIN = 100  # concepts resting on concepts
 
 
-FOR_FAULTS: tuple[Check, ...] = (check_cycles, check_document, check_recorded_only, check_references)
+FOR_FAULTS: tuple[Check, ...] = (
+    *(check_cycles, check_document, check_recorded_only, check_references),
+    check_reviewed_things,
+)
 # These mean nothing while there are faults.
-FOR_DOUBTS: tuple[Check, ...] = (check_used, check_clusters, check_register, check_claims)
+FOR_DOUBTS: tuple[Check, ...] = (check_used, check_clusters, check_register, check_claims, check_stale_reviews)

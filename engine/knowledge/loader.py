@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import json
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from . import yamltext
+from .canonical import digest
 from .checks import FOR_DOUBTS, FOR_FAULTS
 from .model import Knowledge, Weighing
 from .parser import Draft, parse
 from .problems import ERROR, InvalidKnowledge, Place, Problems
-from .quantities import plain
 
 NEEDED = ("rules/document.yaml", "rules/weighing.yaml")
+GUARANTEES = "rules/guarantees.yaml"  # promises about the knowledge and no part of it: `guarantees.py` reads them
+_REVIEWS = "rules/reviews.yaml"  # may hold comments alone: nothing has been reviewed yet
 # What an unreadable file defines is missing everywhere else, which is no further fault.
 _CONSEQUENCES = (
     *("unknown-name", "undefined-source", "unlisted-evidence"),
-    *("unknown-diagnosis", "wrong-origin", "missing-file"),
+    *("unknown-diagnosis", "wrong-origin", "missing-file", "review-unknown"),
 )
 _STAND_IN = Weighing(weak=1, moderate=3, strong=6, possible=3, likely=6, unlikely=-3)  # to go on checking; never handed out
 
@@ -41,6 +39,13 @@ def read(folder: Path, doubts: bool = True) -> tuple[Knowledge | None, Problems]
     """As `load`, but hands back the faults, and the warnings where `doubts` are wanted; the knowledge is None where it
     cannot be built."""
     problems = Problems()
+    texts, shown_as = texts_of(folder, problems)
+    return from_texts(texts, problems, shown_as, doubts)
+
+
+def texts_of(folder: Path, problems: Problems) -> tuple[dict[str, str], dict[str, str]]:
+    """The files of a knowledge base by their names relative to it, and how each is called in a message; what cannot be read
+    stands in `problems`."""
     texts: dict[str, str] = {}
     shown_as = {name: name if folder == BUILT_IN else _as_typed(folder / name) for name in NEEDED}
     for room in ("facts", "rules"):
@@ -65,7 +70,7 @@ def read(folder: Path, doubts: bool = True) -> tuple[Knowledge | None, Problems]
             if text is not None:
                 texts[relative] = text
                 shown_as[relative] = file
-    return from_texts(texts, problems, shown_as, doubts)
+    return texts, shown_as
 
 
 def _as_typed(path: Path) -> str:
@@ -83,6 +88,10 @@ def from_texts(
     unread = any(p.severity == ERROR for p in problems.found)
     nodes: dict[str, yamltext.Node] = {}
     for name, text in sorted(texts.items()):
+        if name == GUARANTEES:
+            continue
+        if name == _REVIEWS and yamltext.is_bare(text):
+            continue
         node = yamltext.read_yaml(text, shown_as.get(name, name), problems)
         if node is not None:
             nodes[name] = node
@@ -121,20 +130,7 @@ def _freeze(draft: Draft, weighing: Weighing) -> Knowledge:
         "weighing": weighing,
         "topics": tuple(draft.topics),
     }
-    canonical = json.dumps(parts, default=_canonical, sort_keys=True, ensure_ascii=True)
-    return Knowledge(**parts, hash=hashlib.sha256(canonical.encode()).hexdigest()[:12])
+    return Knowledge(**parts, hash=digest(parts), reviews=by_id(draft.reviews))  # reviews are no knowledge: see `Review`
 
 
-def _canonical(value: object) -> object:
-    """For the hash: what a thing says, without its place and without how it was spelt."""
-    if isinstance(value, Decimal):
-        return plain(value)
-    if isinstance(value, MappingProxyType):
-        return dict(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        content = {f.name: getattr(value, f.name) for f in dataclasses.fields(value) if f.compare}
-        return {"is": type(value).__name__, **content}
-    raise TypeError(f"{type(value).__name__} in the knowledge base has no canonical form")
-
-
-__all__ = ["BUILT_IN", "from_texts", "load", "read"]
+__all__ = ["BUILT_IN", "GUARANTEES", "from_texts", "load", "read", "texts_of"]

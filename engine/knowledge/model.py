@@ -12,6 +12,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Union
 
+from .canonical import digest
 from .problems import Place
 from .quantities import Interval, Linear
 
@@ -197,6 +198,8 @@ class Concept:
     source: tuple[str, ...]
     evidence: tuple[str, ...] = ()
     place: Place = field(default=NOWHERE, compare=False)
+    partition: str = field(default="", compare=False)  # nothing follows from it: it is there to be checked
+    partition_place: Place = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True)
@@ -331,6 +334,22 @@ class EvidenceRow:
 
 
 @dataclass(frozen=True)
+class Review:
+    """That somebody of this role has judged a thing by its sources; `digest` is of what it said then.
+
+    A review is no knowledge: whoever has read a rule, it says the same of every patient. So reviews are left out of the
+    knowledge hash, and results and journals of before a review stay comparable with those of after it. A review is of the
+    thing alone; the concepts and scores that it rests on have reviews of their own.
+    """
+
+    id: str
+    digest: str
+    date: str
+    role: str
+    place: Place = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True)
 class Tier:
     id: str
     heading: str
@@ -397,6 +416,7 @@ class Knowledge:
     tiers: tuple[Tier, ...]
     weighing: Weighing
     topics: tuple[Topic, ...]
+    reviews: Mapping[str, Review]
     hash: str = ""
 
     @cached_property
@@ -425,6 +445,12 @@ class Knowledge:
             **self.scope,
             **self.advice,
         }
+
+    @cached_property
+    def reviewed(self) -> frozenset[str]:
+        """The ids of what says today what it said when it was reviewed."""
+        things = self.sourced
+        return frozenset(r.id for r in self.reviews.values() if r.id in things and digest(things[r.id]) == r.digest)
 
     @cached_property
     def renamed(self) -> Mapping[str, str]:

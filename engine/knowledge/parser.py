@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from decimal import Decimal
 from pathlib import PurePosixPath
 
 from . import yamltext
+from .canonical import DIGITS
 from .conditions import Names, read_condition, read_leaf
 from .model import (
     AGAINST,
@@ -33,6 +35,7 @@ from .model import (
     Note,
     Panel,
     RedFlag,
+    Review,
     Rule,
     Scale,
     Score,
@@ -55,6 +58,7 @@ _STYLES = {
 STRENGTH = re.compile(r"^[PSMWXN]-?( to [PSMWXN]-?)*\Z")
 WORDS_FOR_SOURCE = ("expert", "unverified")
 RESERVED = (*WORDS_FOR_SOURCE, "because", "constant", "leading", "none", "not", "urgency")  # they mean something already
+MEANS_UNKNOWN = ("unknown", "null", "~")  # in a case
 CHECKED = ("verified", "secondary", "unverified")
 _NUMBER = re.compile(NUMBER)
 
@@ -180,6 +184,7 @@ class Draft:
     diagnoses: dict[str, Diagnosis]
     sources: dict[str, Source]
     register: dict[str, EvidenceRow]
+    reviews: dict[str, Review]
     tiers: list[Tier]
     weighing: Weighing | None
     topics: list[Topic]
@@ -201,7 +206,7 @@ class Draft:
 
 def parse(files: Mapping[str, yamltext.Node], problems: Problems) -> Draft:
     """The draft of all files, named relative to the knowledge base (`facts/x.yaml`, `rules/rare/y.yaml`)."""
-    draft = Draft(problems, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, [], None, [], {})
+    draft = Draft(problems, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, [], None, [], {})
     facts, diagnoses, others = {}, {}, {}
     for name, node in sorted(files.items()):
         path = PurePosixPath(name)
@@ -249,6 +254,7 @@ def parse(files: Mapping[str, yamltext.Node], problems: Problems) -> Draft:
         "evidence": _row,
         "concepts": _concept,
         "red_flags": _red_flag,
+        "reviews": _review,
     }
     for stem, reader in readers.items():
         for node in _optional(others, stem):
@@ -272,7 +278,7 @@ def parse(files: Mapping[str, yamltext.Node], problems: Problems) -> Draft:
     return draft
 
 
-RULE_FILES = ("document", "weighing", "sources", "evidence", "concepts", "red_flags", "notes", "interview")
+RULE_FILES = ("document", "weighing", "sources", "evidence", "concepts", "red_flags", "notes", "interview", "reviews")
 
 
 def _optional(files: Mapping[str, yamltext.Node], name: str) -> tuple[yamltext.Node, ...]:
@@ -365,6 +371,9 @@ def _choices(fields: Fields) -> tuple[tuple[str, str], ...]:
     for key, value in node.entries:
         if not SNAKE.fullmatch(key.text):
             fields.problems.add(key.place, "name-style", f"{shown(key.text)} is not snake_case")
+        elif key.text in MEANS_UNKNOWN:
+            said = f"'{key.text}' is what a case says where the answer is not known"
+            fields.problems.add(key.place, "name-reserved", said, "leave the choice out: not to answer says the same")
         wording = value.text if isinstance(value, yamltext.Scalar) else ""
         if not wording:
             fields.problems.add(value.place, "not-text", f"the choice {shown(key.text)} has no wording")
@@ -540,13 +549,49 @@ def _row(key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Names) 
         )
 
 
+REVIEW_FORMS: Mapping[str, tuple[re.Pattern[str], str]] = {  # of each key of a review, and how it is said
+    "digest": (re.compile(rf"[0-9a-f]{{{DIGITS}}}"), f"{DIGITS} of 0-9 and a-f; 'crampdx new review ID' prints it"),
+    "date": (re.compile(r"[12][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"), "YEAR-MONTH-DAY, as in 2026-01-31"),
+    "role": (re.compile(r"[a-z]+(?:[ -][a-z]+)*"), "a role in small letters, such as clinician; never a name"),
+}
+
+
+def review_fault(key: str, text: str) -> str:
+    """What a key of a review should be, where this is not: '' for a text of the right form."""
+    form, wanted = REVIEW_FORMS[key]
+    right = form.fullmatch(text) is not None
+    if right and key == "date":
+        year, month, day = map(int, text.split("-"))
+        right = day <= calendar.monthrange(year, month)[1]
+    return "" if right else wanted
+
+
+def _review(key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Names) -> None:
+    fields = Fields(node, f"review of {shown(key.text)}", tuple(REVIEW_FORMS), draft.problems)
+    fields.need(*REVIEW_FORMS)
+    said = {name: fields.text(name) for name in REVIEW_FORMS}
+    for name, text in said.items():
+        wanted = review_fault(name, text) if text else ""
+        if wanted:
+            message = f"review of {shown(key.text)}: '{name}' cannot be {shown(text)}"
+            draft.problems.add(fields.nodes[name].place, "review-malformed", message, wanted)
+    draft.reviews[key.text] = Review(id=key.text, **said, place=key.place)
+
+
 def _concept(key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Names) -> None:
-    fields = Fields(node, f"concept {shown(key.text)}", ("title", "when", "source", "evidence"), draft.problems)
+    allowed = ("title", "when", "partition", "source", "evidence")
+    fields = Fields(node, f"concept {shown(key.text)}", allowed, draft.problems)
     fields.need("title", "when")
     when = _condition(fields, "when", names)
     source, evidence = _source_of(fields, draft), _evidence_of(fields, draft)
+    partition = fields.text("partition")
+    where = fields.keys.get("partition", key.place)
+    if partition and not KEBAB.fullmatch(partition):
+        draft.problems.add(fields.nodes["partition"].place, "name-style", f"{shown(partition)} is not kebab-case")
     if draft.claim(key.text, key.place, SNAKE) and when is not None:
-        draft.concepts[key.text] = Concept(key.text, fields.text("title"), when, source, evidence, key.place)
+        draft.concepts[key.text] = Concept(
+            key.text, fields.text("title"), when, source, evidence, key.place, partition, where
+        )
 
 
 def _red_flag(key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Names) -> None:

@@ -93,6 +93,11 @@ def decode(data: bytes, file: str, problems: Problems) -> str | None:
         return None
 
 
+def is_bare(text: str) -> bool:
+    """Whether the text holds nothing but comments and blank lines."""
+    return all(line.lstrip()[:1] in ("", "#") for line in text.splitlines())
+
+
 def read_yaml(text: str, file: str, problems: Problems) -> Node | None:
     """The single document of `text` as nodes; None when it is empty or unreadable, which is reported."""
     problems.keep_text(file, text)

@@ -8,6 +8,7 @@ from typing import Any
 from ..inference.justification import Reason, findings_of, through
 from ..inference.outcome import Line, Outcome
 from ..knowledge.model import Knowledge
+from .basis import reviews
 
 SCHEMA_VERSION = 1
 
@@ -19,6 +20,7 @@ def envelope(version: str, knowledge: Knowledge, cases: list[dict[str, Any]]) ->
 
 def record(name: str, outcome: Outcome, warnings: tuple[str, ...] = ()) -> dict[str, Any]:
     """One case as plain data; lists are in rank order, ids otherwise sorted."""
+    used, reviewed = reviews(outcome)
     return {
         "case": name,
         "urgency": outcome.urgency,
@@ -60,6 +62,7 @@ def record(name: str, outcome: Outcome, warnings: tuple[str, ...] = ()) -> dict[
         "differential": [_line(outcome, line) for line in outcome.lines],
         "firings": list(outcome.inference.firings),
         "warnings": [*warnings, *outcome.doubts],
+        "reviewed": {"used": used, "reviewed": reviewed},
     }
 
 

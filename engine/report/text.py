@@ -9,7 +9,8 @@ from rich.text import Text
 
 from ..inference.justification import findings_of, through
 from ..inference.outcome import Evidence, Line, Outcome
-from ..knowledge.model import AT_LEAST_POSSIBLE, DO_NOT_MISS, LEVELS, Knowledge, Sourced
+from ..knowledge.model import AT_LEAST_POSSIBLE, DO_NOT_MISS, LEVELS, Knowledge
+from .basis import rests_on, reviews
 from .paragraphs import NARROWEST
 from .words import QUIET, counted, lowered, mark_of, standing_and_urgency
 
@@ -80,6 +81,9 @@ def print_outcome(console: Console, name: str, outcome: Outcome, version: str, w
             _entry(console, "?", doubt)
     _print_sources(console, outcome)
     console.print()
+    used, reviewed = reviews(outcome)
+    if used:
+        _entry(console, "", f"Reviewed: {reviewed} of {counted(used, 'rule')} used here.", "dim", indent=0)
     _entry(console, "", f"crampdx {version}, knowledge {knowledge.hash}. {DISCLAIMER}", "dim", indent=0)
 
 
@@ -165,11 +169,7 @@ def _findings(reasons: object, knowledge: Knowledge) -> str:
 
 
 def _print_sources(console: Console, outcome: Outcome) -> None:
-    things: list[Sourced] = [e.rule for line in outcome.lines for e in line.evidence]
-    things += [flag for flag, _ in outcome.red_flags]
-    things += [note for note, _ in outcome.notes]
-    things += [advice for advice, given in outcome.advice if given]
-    cited = sorted({s for thing in things for s in thing.source if s in outcome.knowledge.sources})
+    cited = sorted({s for thing in rests_on(outcome) for s in thing.source if s in outcome.knowledge.sources})
     if not cited:
         return
     _heading(console, "Sources")

@@ -1,0 +1,190 @@
+"""What can happen to some patient and what to none: rules that never fire, rules implied by others, levels out of reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import z3
+
+from ..inference.weighing import levels_meant, urgency_at
+from ..knowledge.model import AT_LEAST_POSSIBLE, URGENCIES, All, Condition, Knowledge, Rule
+from ..knowledge.problems import WARNING, Place, Problem
+from ..knowledge.truth import Valuation
+from .asked import Asked, Undecided, findings_of, smallest
+from .patients import FALSE, Formula, Known, Patients
+from .world import StandingFormulas, World, levels_of, weights
+
+Given = Mapping[str, str]  # a patient, as a case file says it
+
+
+@dataclass(frozen=True)
+class Clash:
+    """Two rules of which one establishes a diagnosis and the other excludes it, and a patient for whom both fire."""
+
+    establishes: Rule
+    excludes: Rule
+    patient: Given
+
+
+class Prover:
+    """Questions about all patients of one knowledge base, asked of one solver."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self.knowledge = knowledge
+        self.patients = Patients(knowledge)
+        self.world = World(knowledge, self.patients)
+        self.asked = Asked(self.patients)
+
+    def patient(self, *wanted: Formula) -> Given | None:
+        """A patient for whom all of this holds; None when there is none. Raises `Undecided`."""
+        return self.asked.patient(*wanted)
+
+    def smallest_with(self, condition: Condition) -> Given | None:
+        """A patient for whom the condition is yes, of whom nothing is known that it does not take. Raises `Undecided`."""
+        given = self.patient(self.world.of(condition).yes)
+        findings = None if given is None else findings_of(given, self.knowledge)
+        if given is None or findings is None:
+            return given
+        kept = smallest(findings, self.knowledge, lambda fewer: Valuation(self.knowledge, fewer).of(condition) is True)
+        return {name: given[name] for name in kept if name in given}
+
+
+def never_fires(prover: Prover) -> Iterator[Problem]:
+    """A concept, rule, red flag, note, advice, need or item of a score that no patient can have."""
+    for id, what, condition, place in _conditions(prover.knowledge):
+        yield from _asked(
+            prover,
+            [prover.world.of(condition).yes],
+            Problem(place, "never-fires", f"no patient can ever have {what} '{id}'", _WHY_NEVER, WARNING),
+        )
+
+
+_WHY_NEVER = "its clauses contradict each other, a range or facts/impossible.yaml; correct them, or delete it"
+
+
+def implied(prover: Prover) -> Iterator[Problem]:
+    """A rule that fires only where another of the same diagnosis and strength does: it counts double, or in vain."""
+    knowledge = prover.knowledge
+    for rules in knowledge.rules_of.values():
+        for rule in rules:
+            peers = [other for other in rules if other.then == rule.then and other is not rule]
+            try:
+                given = prover.smallest_with(rule.when) if peers else None
+            except Undecided:
+                continue  # `never_fires` says so
+            findings = None if given is None else findings_of(given, knowledge)
+            if findings is None:
+                continue
+            valuation = Valuation(knowledge, findings)  # what does not fire here is not implied: no need to ask
+            for other in peers:
+                if valuation.of(other.when) is True:
+                    yield from _asked(
+                        prover,
+                        [prover.world.of(rule.when).yes, z3.Not(prover.world.of(other.when).yes)],
+                        Problem(
+                            rule.place,
+                            "implied-rule",
+                            f"'{rule.id}' fires only where '{other.id}' does, which {rule.then} the same diagnosis",
+                            "make them one, give them different strengths, or say in the other that this one does not hold",
+                            WARNING,
+                        ),
+                    )
+
+
+def out_of_reach(prover: Prover) -> Iterator[Problem]:
+    """A level that a diagnosis is meant to have, and that no patient can reach."""
+    for diagnosis, entry in prover.knowledge.diagnoses.items():
+        for level in levels_meant(prover.knowledge, diagnosis):
+            yield from _asked(
+                prover,
+                [prover.world.levels(diagnosis)[level]],
+                Problem(
+                    entry.place,
+                    "level-out-of-reach",
+                    f"no patient can bring '{diagnosis}' to the level {level}",
+                    "its rules are too weak or too few, its needs cannot be met, or its clusters cap them",
+                    WARNING,
+                ),
+            )
+
+
+def urgency_falls(knowledge: Knowledge) -> Iterator[Problem]:
+    """A diagnosis whose urgency can fall although no rule against it has fired: learning more would lower the alarm."""
+    for diagnosis, entry in knowledge.diagnoses.items():
+        for urgency in URGENCIES[1:]:
+            if _can_fall(knowledge, diagnosis, urgency):
+                yield Problem(
+                    entry.place,
+                    "urgency-falls",
+                    f"the urgency of '{diagnosis}' can fall below {urgency} with no rule against it",
+                    "give each higher level at least the urgency of the lower one",
+                    WARNING,
+                )
+
+
+def clashes(prover: Prover) -> Iterator[Clash]:
+    """Every pair of rules that can establish and exclude a diagnosis at once. Raises `Undecided`."""
+    for rules in prover.knowledge.rules_of.values():
+        for first in (r for r in rules if r.then == "establishes"):
+            for second in (r for r in rules if r.then == "excludes"):
+                patient = prover.smallest_with(All((first.when, second.when)))
+                if patient is not None:
+                    yield Clash(first, second, patient)
+
+
+def _asked(prover: Prover, wanted: list[Formula], problem: Problem) -> Iterator[Problem]:
+    """The problem, where no patient is as wanted; that it could not be decided, where the solver gave up."""
+    try:
+        if prover.patient(*wanted) is None:
+            yield problem
+    except Undecided as why:
+        said = f"not decided in time ({why}), whether {problem.message}"
+        yield Problem(problem.place, "not-decided", said, "simplify the conditions that it rests on", WARNING)
+
+
+def _conditions(knowledge: Knowledge) -> Iterator[tuple[str, str, Condition, Place]]:
+    """Everything that should hold for some patient: id, what it is, condition, place."""
+    for concept in knowledge.concepts.values():
+        yield concept.name, "the concept", concept.when, concept.place
+    for score in knowledge.scores.values():
+        for number, item in enumerate((*score.counted, *score.asserted_only), 1):
+            yield score.name, f"item {number} of the score", item.when, score.place
+    for rule in knowledge.rules.values():
+        yield rule.id, "the rule", rule.when, rule.place
+    for flag in knowledge.red_flags.values():
+        yield flag.id, "the red flag", flag.when, flag.place
+    for note in (*knowledge.notes.values(), *knowledge.scope.values()):
+        yield note.id, "the note", note.when, note.place
+    for advice in knowledge.advice.values():
+        yield advice.id, "the advice", advice.when, advice.place
+        if advice.unless is not None:
+            yield advice.id, "the 'unless' of the advice", advice.unless, advice.place
+    for diagnosis in knowledge.diagnoses.values():
+        if diagnosis.needs is not None:
+            yield diagnosis.id, "the 'needs' of", diagnosis.needs, diagnosis.place
+        if diagnosis.likely_needs is not None:
+            yield diagnosis.id, "the 'likely_needs' of", diagnosis.likely_needs, diagnosis.place
+
+
+def _can_fall(knowledge: Knowledge, diagnosis: str, urgency: str) -> bool:
+    """Whether there are two sets of rules that may have fired, the second with more for the diagnosis and as many against,
+    of which the first asks for the urgency and the second does not; whatever the rules' conditions are."""
+    rules = knowledge.rules_of[diagnosis]
+    entry = knowledge.diagnoses[diagnosis]
+    wanted = URGENCIES[URGENCIES.index(urgency) :]
+    asking = [level for level in AT_LEAST_POSSIBLE if urgency_at(entry, level) in wanted]
+    asks: list[Formula] = []
+    states = []
+    for when in ("before", "after"):
+        fired = {r.id: z3.Bool(f"{r.id} {when if r.is_for else 'always'}") for r in rules}
+        needs = Known(z3.Bool(f"needs {when}"), FALSE)
+        likely_needs = z3.Bool(f"likely needs {when}")
+        standing = StandingFormulas(fired, FALSE, needs, likely_needs)
+        levels = levels_of(knowledge, rules, weights(knowledge, rules, fired), standing)
+        asks.append(z3.Or([levels[level] for level in asking]))
+        states.append([*fired.values(), needs.yes, likely_needs])
+    solver = z3.Solver()
+    solver.add(*(z3.Implies(before, after) for before, after in zip(*states, strict=True)))
+    solver.add(asks[0], z3.Not(asks[1]))
+    return bool(solver.check() != z3.unsat)
