@@ -16,6 +16,14 @@ from crampdx.engine.knowledge.model import Knowledge
 from at_hand import CASES, all_cases, built_in, cases_of, concluded, reasoner
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What `crampdx test` remembers of failures is not mixed with that of the person who runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session", name="knowledge")
 def _knowledge() -> Knowledge:
     return built_in()

@@ -26,6 +26,7 @@ from small_worlds import dumped
 EXAMPLE = str(ROOT / "examples" / "cramps_on_walking.yaml")
 CASE_KEYS = [
     *("case", "urgency", "red_flags", "notes", "advice", "scope", "leading", "differential", "firings", "warnings"),
+    "reviewed",
 ]
 
 
@@ -262,7 +263,7 @@ def test_vocab_searches_names_titles_questions_and_other_names() -> None:
 def test_show_prints_what_the_author_wrote_and_who_uses_it() -> None:
     """A concept with its users; compiled, it is readable Python."""
     done = crampdx("show", "hypokalaemia")
-    assert "when: serum_potassium below range" in done.output
+    assert "- serum_potassium below range" in done.output
     assert "electrolyte_disturbance" in done.output.split("# used by:")[1]
     compiled = crampdx("show", "hypokalaemia", "--compiled").output
     assert "Quantity(name='serum_potassium'" in compiled

@@ -27,7 +27,8 @@ FILES = ("everyday.yaml", "published.yaml")
 def texts() -> dict[str, Any]:
     """The built-in files as plain data, every scalar a text."""
     paths = [*(ROOT / "facts").glob("*.yaml"), *(ROOT / "rules").rglob("*.yaml")]
-    return {p.relative_to(ROOT).as_posix(): yaml.load(p.read_text("utf-8"), Loader=yaml.CBaseLoader) for p in paths}
+    read = {p.relative_to(ROOT).as_posix(): yaml.load(p.read_text("utf-8"), Loader=yaml.CBaseLoader) for p in paths}
+    return {name: data for name, data in read.items() if data is not None}  # the file of reviews may hold comments alone
 
 
 def shuffled(data: dict[str, Any], dice: random.Random) -> dict[str, Any]:

@@ -7,16 +7,20 @@ import json
 import re
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.exceptions import best_match
 
-from crampdx.engine.authoring.schema import FILES, kind_of, schema, schema_text
+from crampdx.cli import main
+from crampdx.engine.authoring.schema import FILES, FOLDER, kind_of, modeline, schema, schema_text
 from crampdx.engine.knowledge import yamltext
 from crampdx.engine.knowledge.cases import read_cases
-from crampdx.engine.knowledge.loader import from_texts
+from crampdx.engine.knowledge.guarantees import read_guarantees
+from crampdx.engine.knowledge.loader import GUARANTEES, from_texts
 from crampdx.engine.knowledge.model import Knowledge
 from crampdx.engine.knowledge.problems import Problems
 
@@ -95,9 +99,40 @@ def test_what_is_shipped_is_valid(path: Any) -> None:
     """Whether scalars are taken as text, as here, or as an editor takes them."""
     kind = kind_of(path.relative_to(ROOT).as_posix()) or "case"
     assert (kind == "case") == (path in CASE_FILES)
-    node = read(path.read_text(encoding="utf-8"))
-    for data in (as_an_editor_reads(node), as_text(node)):
+    node = read(path.read_text(encoding="utf-8")) if path.name != "reviews.yaml" else None  # comments, so far
+    for data in (as_an_editor_reads(node), as_text(node)) if node is not None else (None,):
         assert not said(best_match(validator(kind).iter_errors(data)))
+
+
+@pytest.mark.parametrize("path", [p for p in [*SHIPPED, *CASE_FILES] if p.parent.name != "examples"], ids=lambda p: p.name)
+def test_an_editor_finds_the_schema_by_the_first_line(path: Path) -> None:
+    """The line names a schema that is there, and it is the one for this kind of file."""
+    file = path.relative_to(ROOT).as_posix()
+    first = path.read_text(encoding="utf-8").split("\n", 1)[0]
+    assert first == modeline(file), f"{file} should begin with this line"
+    named = (path.parent / first.split("$schema=")[1]).resolve()
+    assert named == ROOT / FOLDER / f"{kind_of(file) or 'case'}.json" and named.is_file()
+
+
+def test_the_schemas_at_hand_are_those_of_today(tmp_path: Path) -> None:
+    """All of docs/schema is what the command writes, and nothing else lies there."""
+    done = CliRunner().invoke(main, ["schema", "--all", str(tmp_path / "new" / "folder")])
+    assert done.exit_code == 0 and not done.stdout
+    made = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "new" / "folder").iterdir()}
+    kept = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / FOLDER).iterdir()}
+    assert set(made) == {f"{kind}.json" for kind in FILES}
+    assert json.loads(made["case.json"]) == schema("case", built_in())
+    stale = sorted(name for name in made.keys() | kept.keys() if made.get(name) != kept.get(name))
+    assert not stale, f"not as the knowledge is now: {', '.join(stale)}; run `crampdx schema --all {FOLDER}`"
+
+
+@pytest.mark.parametrize("arguments", [[], ["case", "--all", "there"]])
+def test_one_schema_or_all_of_them(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither and both are refused, and nothing is written."""
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["schema", *arguments])
+    assert done.exit_code == 2 and "either a KIND or --all FOLDER" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 # A small knowledge base with every key there is ------------------------------------------------------------------------
@@ -166,6 +201,15 @@ WORLD: dict[str, Any] = {
     "rules/interview.yaml": {
         "first-topic": {"title": "T", "panels": [{"title": "P", "findings": ["ache", "gated"], "alone": "yes"}]},
     },
+    "rules/guarantees.yaml": {
+        "a-guarantee": {
+            "title": "Title",
+            "hazard": "What could happen",
+            "whenever": {"all": ["ache"]},
+            "then": "urgency at least emergency",
+        }
+    },
+    "rules/reviews.yaml": {"a-rule": {"digest": "0123456789ab", "date": "2026-02-28", "role": "community nurse"}},
     "rules/rare/illness.yaml": {
         **{"title": "Illness", "summary": "S", "icd10": "X1", "origin": "document", "next_steps": ["Look"]},
         **{"urgency": {"possible": "soon", "likely": "soon", "established": "emergency"}},
@@ -203,8 +247,11 @@ def world() -> Knowledge:
 
 
 def reader_says(file: str, data: Any) -> Problems:
+    problems = Problems()
+    if file == GUARANTEES:
+        read_guarantees(dumped(data), file, world(), problems)
+        return problems
     if file == "case":
-        problems = Problems()
         read_cases(dumped(data), "case", world(), problems)
         return problems
     return parsed({**WORLD, file: data})[1]
@@ -351,6 +398,13 @@ BROKEN = [
     ("red_flags", "expert: {title: T}", [], "expert"),
     ("notes", "nots: {}", [], "nots"),
     ("interview", "a: {title: T, panels: [{title: P, findings: [qqqq]}]}", ["a", "panels", 0, "findings", 0], "qqqq"),
+    ("reviews", "qqqq: {digest: 0123456789ab, date: 2026-01-31, role: author}", [], "qqqq"),
+    (
+        "reviews",
+        "hypokalaemia: {digest: 0123456789ab, date: 2026-13-31, role: author}",
+        ["hypokalaemia", "date"],
+        "2026-13-31",
+    ),
     ("weighing", "{points: {weak: 1, moderate: 3, strong: 6}, levels: {possible: 3, likely: 6}}", ["levels"], "unlikely"),
     ("rules", "{title: T, summary: S, rules: {a: {title: T, then: excludes, source: expert}}}", ["rules", "a"], "required"),
     ("rules", "{title: T, summary: S, urgency: {likely: now}, rules: {}}", ["urgency", "likely"], "now"),

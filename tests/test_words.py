@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from planted import BASE, CLOT, FINDINGS, FLAGS, GUARANTEES, GUARDED, STRONG, edited, guarantee
 
 from crampdx.cli import main
 from crampdx.engine.inference.counterfactual import MOST, Smallest, smallest_change
@@ -112,7 +114,43 @@ def keys_in(document: Any) -> set[str]:
         return set().union(*map(keys_in, document))
     if not isinstance(document, dict):
         return set()
-    return {*document, *set().union(*map(keys_in, document.values()))}
+    described = (value for key, value in document.items() if key not in ("patient", "counterexample", "moved"))
+    return {*document, *set().union(*map(keys_in, described))}
+
+
+def of_rule_authors(folder: Path) -> dict[str, Any]:
+    """What `check --prove`, `test`, `mutate` and `diff` print of a small knowledge base with a guarantee that does not hold, a
+    rule that establishes and one that excludes, a comment that ignores, and a case that fails."""
+    seen = "  clot-by-colour:\n    title: T\n    when: calf_redness\n    then: establishes\n    source: expert\n"
+    ignored = "# crampdx: ignore[title-style] because I say so\ncalf_pain:\n  title: Calf pain.\n"
+    against = guarantee("another", "calf_pain", "urgency at least emergency")
+    changes = (
+        STRONG,
+        GUARDED,
+        (CLOT, "  clot-by-score:", seen + "  clot-by-score:"),
+        (FINDINGS, "calf_pain:\n  title: Calf pain\n", ignored),
+    )
+    texts = edited(BASE, changes)
+    texts[GUARANTEES] += against
+    texts["cases.yaml"] = "- case: c\n  given:\n    calf_pain: yes\n  expect:\n    clot: likely\n"
+    for name, text in texts.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    other = folder.with_name("other")
+    shutil.copytree(folder, other)
+    (other / FLAGS).write_text(texts[FLAGS].replace("emergency", "soon"), encoding="utf-8")
+    base, cases = str(folder), str(folder / "cases.yaml")
+    commands = {
+        "check": ["check", "--prove", "--knowledge", base],
+        "test": ["test", cases, "--knowledge", base],
+        "mutate": ["mutate", "--cases", cases, "--knowledge", base],
+        "diff": ["diff", base, str(other), "--cases", cases],
+    }
+    return {
+        name: json.loads(CliRunner().invoke(main, [*command, "--format", "json"]).stdout)
+        for name, command in commands.items()
+    }
 
 
 def documents(folder: Path) -> dict[str, Any]:
@@ -136,12 +174,13 @@ def documents(folder: Path) -> dict[str, Any]:
         "explain a score": printed("explain", case, "wells_dvt"),
         "explain nothing": printed("explain", "-", "sarcoidosis", typed="given:\n  nonsense: yes\n"),
         "diagnose": printed("diagnose", case, noted, "-", typed="given:\n  nonsense: yes\n"),
+        **of_rule_authors(folder / "base"),
         "replay": json.loads(run("", folder, "replay", str(earlier), "--format", "json").stdout),
     }
 
 
 def test_every_key_is_on_the_page(tmp_path: Path) -> None:
-    """Each key of what `diagnose`, `explain` and `replay` print as JSON stands in the section on results of
+    """Each key of what commands print as JSON stands in the section on results of
     docs/format.md; and each word that is marked as one there is a key of some document, or one of its values."""
     page = (ROOT / "docs" / "format.md").read_text(encoding="utf-8").split("\n## 6. ")[1]
     told = set(re.findall(r"`([a-z_]+)`", page))
@@ -151,4 +190,5 @@ def test_every_key_is_on_the_page(tmp_path: Path) -> None:
     assert all_documents["replay"]["journal"]["left_out"]
     assert all_documents["replay"]["journal"]["differences"]
     values = {"null", "finding", "concept", "score", "item", "diagnosis", "needs", "likely_needs", "urgency", "leading"}
+    values |= {"error", "warning"}
     assert told - values <= set().union(*map(keys_in, all_documents.values()))
