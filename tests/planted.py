@@ -7,6 +7,7 @@ what it is about must be sound in `BASE`, or be made so by `before`, which belon
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 MARK = "§"
 Texts = dict[str, str]
@@ -340,6 +341,15 @@ def edited(texts: Texts, edits: tuple[Edit, ...]) -> Texts:
         assert result.get(file, "").count(old) == 1 if old else file not in result, (file, old)
         result[file] = result[file].replace(old, new) if old else new
     return result
+
+
+def written(texts: Texts, folder: Path) -> Path:
+    """The texts as files of a folder, which is handed back."""
+    for name, text in texts.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return folder
 
 
 def marked(texts: Texts) -> tuple[Texts, str]:

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
-from planted import BASE, CLOT, CONCEPTS, FINDINGS, FLAGS, NOTES, SOURCES, STRAIN, Edit, Texts, edited, with_rules
+from planted import BASE, CLOT, CONCEPTS, FINDINGS, FLAGS, NOTES, SOURCES, STRAIN, Edit, Texts, edited, with_rules, written
 
 from crampdx.cli import BAD_KNOWLEDGE, DONE, USAGE, main
 from crampdx.cli import FINDINGS as FOUND
@@ -240,14 +240,6 @@ def said(subject: str, old: Knowledge, new: Knowledge, patient: Mapping[str, str
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
-
-
-def written(texts: Texts, folder: Path) -> Path:
-    for name, text in texts.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    return folder
 
 
 @pytest.fixture(name="repository")

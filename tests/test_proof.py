@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from planted import BASE, CLOT, GUARANTEES, GUARDED, OF_PROOF, STRONG, Planted, Texts, edited, guarantee, marked
+from planted import BASE, CLOT, GUARANTEES, GUARDED, OF_PROOF, STRONG, Planted, Texts, edited, guarantee, marked, written
 
 from crampdx.cli import BAD_KNOWLEDGE, DONE, FINDINGS, main
 from crampdx.engine.authoring.mutation import mutants_of
@@ -185,12 +185,3 @@ def counterexamples_of(document: dict[str, list[dict[str, object]]]) -> list[obj
 
 def run(*arguments: str):  # type: ignore[no-untyped-def]
     return CliRunner().invoke(main, arguments)
-
-
-def written(texts: Texts, folder: Path) -> Path:
-    """The knowledge base as files."""
-    for name, text in texts.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    return folder

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from planted import BASE, CLOT, FINDINGS, FLAGS, GUARANTEES, GUARDED, STRONG, edited, guarantee
+from planted import BASE, CLOT, FINDINGS, FLAGS, GUARANTEES, GUARDED, STRONG, edited, guarantee, written
 
 from crampdx.cli import main
 from crampdx.engine.inference.counterfactual import MOST, Smallest, smallest_change
@@ -133,10 +133,7 @@ def of_rule_authors(folder: Path) -> dict[str, Any]:
     texts = edited(BASE, changes)
     texts[GUARANTEES] += against
     texts["cases.yaml"] = "- case: c\n  given:\n    calf_pain: yes\n  expect:\n    clot: likely\n"
-    for name, text in texts.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    written(texts, folder)
     other = folder.with_name("other")
     shutil.copytree(folder, other)
     (other / FLAGS).write_text(texts[FLAGS].replace("emergency", "soon"), encoding="utf-8")
