@@ -246,6 +246,3 @@ def _add(addition: Addition, base: Path, write: bool) -> int:
         click.echo(f"for {where}{under}; --write adds it", err=True)
     print_problems(new_warnings(now, then), then.texts)
     return DONE
-
-
-COMMANDS = (new,)

@@ -6,12 +6,13 @@ import contextlib
 import os
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from . import __version__, beginning, pages, workbench
+from . import __version__
 from .engine.report.words import counted
 from .shared import (
     BAD_CASE,
@@ -57,8 +58,38 @@ Exit codes: 0 done, 1 findings (a failed case), 2 usage, 3 knowledge base invali
 """
 
 
+# The rule author's commands, imported only when one is used, so that `--help` is quick: module, name in it, what it does.
+LATER = {
+    "check": ("workbench", "check", "Check the knowledge base, every problem in one run."),
+    "explain-check": ("workbench", "explain_check", "What a code of `crampdx check` means."),
+    "test": ("workbench", "run_tests", "Hold the knowledge base to regression cases."),
+    "coverage": ("workbench", "coverage", "What the regression cases exercise, and what not."),
+    "mutate": ("workbench", "mutate", "Which small faults in the knowledge the cases would notice."),
+    "diff": ("workbench", "diff", "What a change of the knowledge changes for patients."),
+    "graph": ("pages", "graph", "Draw how findings lead to a diagnosis."),
+    "schema": ("pages", "schema", "Print the JSON Schema of a kind of file, for editors."),
+    "evidence": ("pages", "evidence", "Print docs/evidence.md: what became of each row."),
+    "reference": ("pages", "reference", "Print docs/knowledge.md: all that is known, in words."),
+    "new": ("beginning", "new", "Begin a finding, rule, diagnosis, case, review or knowledge base."),
+}
+
+
 class Commands(click.Group):
     """Turns every way of failing into a message and an exit code; never a traceback for bad input."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *LATER})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in LATER:
+            return super().get_command(ctx, cmd_name)
+        module, name, _ = LATER[cmd_name]
+        command: click.Command = getattr(import_module(f".{module}", __package__), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        later = {name: click.Command(name, short_help=does) for name, (_, _, does) in LATER.items()}
+        click.Group(commands={**self.commands, **later}).format_commands(ctx, formatter)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -667,10 +698,6 @@ def _final_report(state: Consultation, knowledge: Knowledge, plain: bool = False
     click.echo()
     say(summary(outcome))
     return outcome
-
-
-for command in (*workbench.COMMANDS, *pages.COMMANDS, *beginning.COMMANDS):
-    main.add_command(command)
 
 
 def run_as_program() -> NoReturn:

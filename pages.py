@@ -83,7 +83,7 @@ def _as_svg(text: str) -> bytes:
     return done.stdout
 
 
-@click.command()
+@click.command(short_help="Print the JSON Schema of a kind of file, for editors.")
 @click.argument("kind", required=False)
 @click.option(
     "--all", "where", type=click.Path(file_okay=False, path_type=Path), help="Write all of them to a folder, as KIND.json."
@@ -154,6 +154,3 @@ def reference(path: Path | None, folder: Path | None) -> int:
         return BAD_CASE
     click.echo(handbook(knowledge, cases, guarantees), nl=False)
     return DONE
-
-
-COMMANDS = (graph, schema, evidence, reference)

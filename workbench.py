@@ -477,6 +477,3 @@ def _patients_of_survivors(result: Result, prove: bool, output: Path | None) -> 
         few = ", ".join(mutant.id for mutant in made.unfound[:5]) + (" ..." if len(made.unfound) > 5 else "")
         click.echo(f"no case found for {counted(len(made.unfound), 'survivor')}: {few}", err=True)
     return replace(result, equal=made.equal)
-
-
-COMMANDS = (check, explain_check, run_tests, coverage, mutate, diff)

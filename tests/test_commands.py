@@ -11,11 +11,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
 from crampdx import __version__
-from crampdx.cli import main
+from crampdx.cli import LATER, main
 from crampdx.engine.authoring.evidence import evidence_page
 from crampdx.engine.knowledge.loader import BUILT_IN, read
 from crampdx.engine.knowledge.model import Knowledge
@@ -458,3 +459,12 @@ def test_schema_prints_the_schema_of_a_kind_of_file() -> None:
     assert printed.exit_code == 0 and "leg_cramps" in str(json.loads(printed.output))
     wrong = CliRunner().invoke(main, ["schema", "cases"])
     assert wrong.exit_code == 2 and "interview" in wrong.output
+
+
+def test_commands_that_are_imported_later_are_what_help_says() -> None:
+    """Each is there under its name, and `--help` says of it what it says of itself."""
+    context = click.Context(main)
+    for name, (_, _, does) in LATER.items():
+        command = main.get_command(context, name)
+        assert command is not None
+        assert (command.name, command.get_short_help_str(100)) == (name, does)
