@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -24,9 +23,6 @@ from .shared import (
     subject_named,
 )
 from .terminal import path_text
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command(

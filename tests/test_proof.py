@@ -12,7 +12,7 @@ from planted import BASE, CLOT, GUARANTEES, GUARDED, OF_PROOF, STRONG, Planted, 
 
 from crampdx.cli import BAD_KNOWLEDGE, DONE, FINDINGS, main
 from crampdx.engine.authoring.mutation import mutants_of
-from crampdx.engine.authoring.proof import prove
+from crampdx.engine.authoring.proof import proof_lines, proof_record, prove
 from crampdx.engine.knowledge.guarantees import read_guarantees
 from crampdx.engine.knowledge.loader import from_texts
 from crampdx.engine.knowledge.problems import Problem, Problems
@@ -94,6 +94,7 @@ def test_a_pair_that_can_contradict_itself_is_listed_and_no_problem() -> None:
     assert knowledge is not None
     (clash,) = clashes(Prover(knowledge))
     assert (clash.establishes.id, clash.excludes.id) == ("clot-by-colour", "clot-not-seen")
+    assert clash.patient is not None
     assert dict(clash.patient) == {"calf_redness": "yes", "calf_swelling": "yes", "clot_seen": "no"}
     assert not proved(texts)
 
@@ -107,13 +108,19 @@ def test_what_is_not_decided_in_time_is_said_to_be_so(monkeypatch: pytest.Monkey
     def gives_up(*wanted: object) -> None:
         raise Undecided("timeout")
 
-    knowledge, _ = from_texts(edited(BASE, (STRONG,)), Problems())
+    knowledge, _ = from_texts(edited(BASE, (STRONG, (CLOT, "  clot-by-score:", SEEN + "  clot-by-score:"))), Problems())
     assert knowledge is not None
     prover = Prover(knowledge)
     monkeypatch.setattr(Asked, "model", lambda self, *wanted, **limits: gives_up())
     assert {p.code for p in never_fires(prover)} == {"not-decided"}
     (given,) = read_guarantees(guarantee("g", "calf_pain", "urgency at least soon"), GUARANTEES, knowledge, Problems())
     assert judged(prover, given, mutants_of).verdict == NOT_DECIDED
+    proofs = prove(knowledge, (given,))
+    assert [clash.patient for clash in proofs.clashes] == [None]
+    assert "not decided in time, whether clot-by-colour and clot-not-seen can establish and exclude at once" in proof_lines(
+        proofs
+    )
+    assert proof_record(proofs)["establish_and_exclude"][0]["patient"] is None
 
 
 @pytest.mark.parametrize(

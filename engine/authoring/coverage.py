@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..inference.reference import standing
-from ..inference.weighing import levels_meant, weigh
+from ..inference.reference import conclusion_about
+from ..inference.weighing import levels_meant
 from ..knowledge.cases import Case
 from ..knowledge.checks import conditions_of
 from ..knowledge.model import Knowledge, Leaf, leaves
@@ -88,10 +88,10 @@ class _Targets:
         for leaf, by_value in self._of_clause.items():
             met |= dict.fromkeys(by_value[valuation.of(leaf)])
         yield from met
-        for diagnosis, entry in self.knowledge.diagnoses.items():
-            conclusion = weigh(self.knowledge, entry, standing(self.knowledge, valuation, diagnosis))
-            if (diagnosis, conclusion.level) in self._of_level:
-                yield self._of_level[diagnosis, conclusion.level]
+        for diagnosis in self.knowledge.diagnoses:
+            level = conclusion_about(self.knowledge, valuation, diagnosis).level
+            if (diagnosis, level) in self._of_level:
+                yield self._of_level[diagnosis, level]
 
     @cached_property
     def _of_rule(self) -> dict[str, dict[Truth, Target]]:

@@ -29,7 +29,7 @@ class Proofs:
 
 def prove(knowledge: Knowledge, guarantees: tuple[Guarantee, ...]) -> Proofs:
     """Every check of the knowledge that speaks of all patients, and every guarantee. What no guarantee guards is reported
-    where there are guarantees at all. Raises `Undecided` where the solver gives up on a pair that may contradict itself."""
+    where there are guarantees at all."""
     prover = Prover(knowledge)
     problems = [*never_fires(prover), *implied(prover), *out_of_reach(prover), *urgency_falls(knowledge)]
     verdicts = tuple(judged(prover, guarantee, mutants_of) for guarantee in guarantees)
@@ -61,8 +61,12 @@ def proof_lines(proofs: Proofs) -> Iterator[str]:
         notices = f"; would notice {', '.join(change.id for change in verdict.broken_by)}" if verdict.broken_by else ""
         yield f"{verdict.verdict}: {verdict.guarantee.id}: {verdict.guarantee.promise}{notices}"
     for clash in proofs.clashes:
-        known = ", ".join(f"{finding} {words}" for finding, words in clash.patient.items())
-        yield f"can establish and exclude at once: {clash.establishes.id} and {clash.excludes.id}, as in: {known}"
+        pair = f"{clash.establishes.id} and {clash.excludes.id}"
+        if clash.patient is None:
+            yield f"not decided in time, whether {pair} can establish and exclude at once"
+        else:
+            known = ", ".join(f"{finding} {words}" for finding, words in clash.patient.items())
+            yield f"can establish and exclude at once: {pair}, as in: {known}"
     kept = sum(1 for verdict in proofs.verdicts if verdict.verdict == PROVED)
     yield f"{kept} of {len(proofs.verdicts)} guarantees proved"
 
@@ -82,7 +86,11 @@ def proof_record(proofs: Proofs) -> dict[str, Any]:
             for verdict in proofs.verdicts
         ],
         "establish_and_exclude": [
-            {"establishes": clash.establishes.id, "excludes": clash.excludes.id, "patient": dict(clash.patient)}
+            {
+                "establishes": clash.establishes.id,
+                "excludes": clash.excludes.id,
+                "patient": None if clash.patient is None else dict(clash.patient),
+            }
             for clash in proofs.clashes
         ],
     }

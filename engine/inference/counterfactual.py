@@ -19,9 +19,8 @@ from .bounds import NO, YES, opposite
 from .explanation import NOT_KNOWN, reaches
 from .justification import value_in_words
 from .network import AGREES, COUNT, GATED, LACKING, NEGATED, NOT_NO, NOT_YES, POINTS, SCORE, STATED, Network, Node, is_so
-from .reference import standing
+from .reference import conclusion_about
 from .values import Values
-from .weighing import weigh
 
 AIMS = ("established", "likely", "possible", "unlikely", "excluded")  # levels that a change can be asked for
 MOST = 4  # findings that are changed at once
@@ -73,7 +72,7 @@ def smallest_change(
     """The smallest sets of findings to be otherwise, with which the diagnosis would be at the level aimed at: at least
     there from *possible* up, at most there below; found by looking through every set of up to `most`."""
     entry = knowledge.diagnoses[diagnosis]
-    level = weigh(knowledge, entry, standing(knowledge, Valuation(knowledge, findings), diagnosis)).level
+    level = conclusion_about(knowledge, Valuation(knowledge, findings), diagnosis).level
 
     def result(size: int | None, sets: tuple[tuple[Change, ...], ...] = (), count: int = 0, whole: bool = True) -> Smallest:
         return Smallest(diagnosis, entry.title, level, aim, most, size, sets, count, whole, no_rule)

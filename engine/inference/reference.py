@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..knowledge.model import Findings, Knowledge
 from ..knowledge.truth import Valuation
-from .weighing import Inference, Standing, weigh
+from .weighing import Conclusion, Inference, Standing, weigh
 
 
 def standing(knowledge: Knowledge, valuation: Valuation, diagnosis: str) -> Standing:
@@ -19,6 +19,11 @@ def standing(knowledge: Knowledge, valuation: Valuation, diagnosis: str) -> Stan
     )
 
 
+def conclusion_about(knowledge: Knowledge, valuation: Valuation, diagnosis: str) -> Conclusion:
+    """What follows about one diagnosis."""
+    return weigh(knowledge, knowledge.diagnoses[diagnosis], standing(knowledge, valuation, diagnosis))
+
+
 def infer(knowledge: Knowledge, findings: Findings) -> Inference:
     """What follows from the findings."""
     valuation = Valuation(knowledge, findings)
@@ -26,9 +31,7 @@ def infer(knowledge: Knowledge, findings: Findings) -> Inference:
     said = {**{n: note.when for n, note in notes.items()}, **{a.id: a.when for a in knowledge.advice.values()}}
     said |= {a.unless_id: a.unless for a in knowledge.advice.values() if a.unless is not None}
     return Inference(
-        conclusions={
-            d: weigh(knowledge, knowledge.diagnoses[d], standing(knowledge, valuation, d)) for d in knowledge.diagnoses
-        },
+        conclusions={d: conclusion_about(knowledge, valuation, d) for d in knowledge.diagnoses},
         red_flags=tuple(f.id for f in knowledge.red_flags.values() if valuation.of(f.when) is True),
         said=frozenset(id for id, when in said.items() if valuation.of(when) is True),
     )

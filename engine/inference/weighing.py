@@ -122,6 +122,16 @@ def urgency_at(diagnosis: Diagnosis, level: str) -> str:
     return steps[-1] if steps else URGENCIES[0]
 
 
+def as_urgent_as(urgency: str) -> tuple[str, ...]:
+    """This urgency and every higher one."""
+    return URGENCIES[URGENCIES.index(urgency) :]
+
+
+def levels_asking_for(diagnosis: Diagnosis, urgency: str) -> tuple[str, ...]:
+    """The levels at which the diagnosis asks for this urgency or a higher one."""
+    return tuple(level for level in AT_LEAST_POSSIBLE if urgency_at(diagnosis, level) in as_urgent_as(urgency))
+
+
 def _strength_order(rule: Rule, counted: Set[str]) -> tuple[int, bool, str]:
     order = ("establishes", "excludes", "strongly supports", "supports", "weakly supports")
     against = ("strongly opposes", "opposes", "weakly opposes")
@@ -186,10 +196,12 @@ __all__ = [
     "Inference",
     "Standing",
     "advice_shown",
+    "as_urgent_as",
     "counting",
     "highest",
     "is_listed",
     "leading_of",
+    "levels_asking_for",
     "levels_meant",
     "ranked",
     "urgency_at",

@@ -8,9 +8,10 @@ from typing import Protocol
 
 import z3
 
-from ..inference.reference import infer, standing
-from ..inference.weighing import Inference, urgency_at, weigh
-from ..knowledge.guarantees import FlagPromise, Guarantee, LevelPromise, Promise, UrgencyPromise, WithheldPromise
+from ..inference.reference import conclusion_about, infer
+from ..inference.weighing import Inference, as_urgent_as, urgency_at
+from ..knowledge.checks import conditions_of
+from ..knowledge.guarantees import FlagPromise, Guarantee, Promise, UrgencyPromise, WithheldPromise
 from ..knowledge.model import AT_LEAST_POSSIBLE, DO_NOT_MISS, LEVELS, URGENCIES, Condition, Findings, Knowledge, leaves
 from ..knowledge.problems import WARNING, Problem
 from ..knowledge.truth import Valuation, names_in
@@ -125,7 +126,7 @@ def is_kept(promise: Promise, knowledge: Knowledge, valuation: Valuation) -> boo
     """Whether the promise is kept for one patient; the valuation may be of a knowledge base with other rules, but the same
     concepts and scores."""
     if isinstance(promise, UrgencyPromise):
-        wanted = URGENCIES[URGENCIES.index(promise.urgency) :]
+        wanted = as_urgent_as(promise.urgency)
         flags = (f for f in knowledge.red_flags.values() if f.urgency in wanted)
         asking = (d for d in knowledge.diagnoses.values() if set(wanted) & {urgency for _, urgency in d.urgency})
         return (
@@ -145,7 +146,7 @@ def is_kept(promise: Promise, knowledge: Knowledge, valuation: Valuation) -> boo
 
 
 def _level(knowledge: Knowledge, valuation: Valuation, diagnosis: str) -> str:
-    return weigh(knowledge, knowledge.diagnoses[diagnosis], standing(knowledge, valuation, diagnosis)).level
+    return conclusion_about(knowledge, valuation, diagnosis).level
 
 
 def _smaller(prover: Prover, guarantee: Guarantee, given: Given) -> Given:
@@ -175,7 +176,10 @@ def _breaking(prover: Prover, guarantee: Guarantee, example: Given, changes: Cha
         for change in _first_breaking(prover, guarantee, findings, changes, owner):
             yield change
             found = True
-    rested_on = dict.fromkeys(n for o in owners for c in _conditions_of(knowledge, o) for n in names_in(c))
+    conditions: dict[str, list[Condition]] = {}
+    for id, condition, _ in conditions_of(knowledge):
+        conditions.setdefault(id, []).append(condition)
+    rested_on = dict.fromkeys(n for o in owners for c in conditions[o] for n in names_in(c))
     for owner in (*rules, *(n for n in rested_on if n in knowledge.concepts or n in knowledge.scores)):
         if found:
             return
@@ -211,7 +215,7 @@ def _owners(knowledge: Knowledge, promise: Promise, inference: Inference) -> tup
     elif isinstance(promise, WithheldPromise):
         owners = [promise.advice]
     elif isinstance(promise, UrgencyPromise):
-        wanted = URGENCIES[URGENCIES.index(promise.urgency) :]
+        wanted = as_urgent_as(promise.urgency)
         owners = [f for f in inference.red_flags if knowledge.red_flags[f].urgency in wanted]
         for conclusion in inference.conclusions.values():
             if urgency_at(knowledge.diagnoses[conclusion.diagnosis], conclusion.level) in wanted:
@@ -221,27 +225,3 @@ def _owners(knowledge: Knowledge, promise: Promise, inference: Inference) -> tup
         fired = inference.conclusions[promise.diagnosis].fired
         owners = [*fired, *(r.id for r in rules if r.then == "excludes" and r.id not in fired)]
     return tuple(dict.fromkeys(owners))
-
-
-def _conditions_of(knowledge: Knowledge, owner: str) -> Iterator[Condition]:
-    if owner in knowledge.advice:
-        advice = knowledge.advice[owner]
-        yield advice.when
-        if advice.unless is not None:
-            yield advice.unless
-    elif owner in knowledge.red_flags:
-        yield knowledge.red_flags[owner].when
-    else:
-        yield knowledge.rules[owner].when
-
-
-__all__ = [
-    "Change",
-    "Changes",
-    "LevelPromise",
-    "Verdict",
-    "formula",
-    "is_kept",
-    "judged",
-    "problems_of",
-]

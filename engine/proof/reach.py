@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import z3
 
-from ..inference.weighing import levels_meant, urgency_at
-from ..knowledge.model import AT_LEAST_POSSIBLE, URGENCIES, All, Condition, Knowledge, Rule
-from ..knowledge.problems import WARNING, Place, Problem
+from ..inference.weighing import levels_asking_for, levels_meant
+from ..knowledge.checks import conditions_of
+from ..knowledge.model import URGENCIES, All, Condition, Knowledge, Rule
+from ..knowledge.problems import WARNING, Problem
 from ..knowledge.truth import Valuation
 from .asked import Asked, Undecided, findings_of, smallest
 from .patients import FALSE, Formula, Known, Patients
@@ -20,11 +21,11 @@ Given = Mapping[str, str]  # a patient, as a case file says it
 
 @dataclass(frozen=True)
 class Clash:
-    """Two rules of which one establishes a diagnosis and the other excludes it, and a patient for whom both fire."""
+    """Two rules of which one establishes a diagnosis and the other excludes it, and a patient for whom both may fire."""
 
     establishes: Rule
     excludes: Rule
-    patient: Given
+    patient: Given | None  # None where it was not decided whether there is one
 
 
 class Prover:
@@ -52,11 +53,11 @@ class Prover:
 
 def never_fires(prover: Prover) -> Iterator[Problem]:
     """A concept, rule, red flag, note, advice, need or item of a score that no patient can have."""
-    for id, what, condition, place in _conditions(prover.knowledge):
+    for id, condition, place in conditions_of(prover.knowledge):
         yield from _asked(
             prover,
             [prover.world.of(condition).yes],
-            Problem(place, "never-fires", f"no patient can ever have {what} '{id}'", _WHY_NEVER, WARNING),
+            Problem(place, "never-fires", f"no patient can ever meet a condition of '{id}'", _WHY_NEVER, WARNING),
         )
 
 
@@ -124,11 +125,15 @@ def urgency_falls(knowledge: Knowledge) -> Iterator[Problem]:
 
 
 def clashes(prover: Prover) -> Iterator[Clash]:
-    """Every pair of rules that can establish and exclude a diagnosis at once. Raises `Undecided`."""
+    """Every pair of rules that can establish and exclude a diagnosis at once, and those of which that is not decided."""
     for rules in prover.knowledge.rules_of.values():
         for first in (r for r in rules if r.then == "establishes"):
             for second in (r for r in rules if r.then == "excludes"):
-                patient = prover.smallest_with(All((first.when, second.when)))
+                try:
+                    patient = prover.smallest_with(All((first.when, second.when)))
+                except Undecided:
+                    yield Clash(first, second, None)
+                    continue
                 if patient is not None:
                     yield Clash(first, second, patient)
 
@@ -143,37 +148,11 @@ def _asked(prover: Prover, wanted: list[Formula], problem: Problem) -> Iterator[
         yield Problem(problem.place, "not-decided", said, "simplify the conditions that it rests on", WARNING)
 
 
-def _conditions(knowledge: Knowledge) -> Iterator[tuple[str, str, Condition, Place]]:
-    """Everything that should hold for some patient: id, what it is, condition, place."""
-    for concept in knowledge.concepts.values():
-        yield concept.name, "the concept", concept.when, concept.place
-    for score in knowledge.scores.values():
-        for number, item in enumerate((*score.counted, *score.asserted_only), 1):
-            yield score.name, f"item {number} of the score", item.when, score.place
-    for rule in knowledge.rules.values():
-        yield rule.id, "the rule", rule.when, rule.place
-    for flag in knowledge.red_flags.values():
-        yield flag.id, "the red flag", flag.when, flag.place
-    for note in (*knowledge.notes.values(), *knowledge.scope.values()):
-        yield note.id, "the note", note.when, note.place
-    for advice in knowledge.advice.values():
-        yield advice.id, "the advice", advice.when, advice.place
-        if advice.unless is not None:
-            yield advice.id, "the 'unless' of the advice", advice.unless, advice.place
-    for diagnosis in knowledge.diagnoses.values():
-        if diagnosis.needs is not None:
-            yield diagnosis.id, "the 'needs' of", diagnosis.needs, diagnosis.place
-        if diagnosis.likely_needs is not None:
-            yield diagnosis.id, "the 'likely_needs' of", diagnosis.likely_needs, diagnosis.place
-
-
 def _can_fall(knowledge: Knowledge, diagnosis: str, urgency: str) -> bool:
     """Whether there are two sets of rules that may have fired, the second with more for the diagnosis and as many against,
     of which the first asks for the urgency and the second does not; whatever the rules' conditions are."""
     rules = knowledge.rules_of[diagnosis]
-    entry = knowledge.diagnoses[diagnosis]
-    wanted = URGENCIES[URGENCIES.index(urgency) :]
-    asking = [level for level in AT_LEAST_POSSIBLE if urgency_at(entry, level) in wanted]
+    asking = levels_asking_for(knowledge.diagnoses[diagnosis], urgency)
     asks: list[Formula] = []
     states = []
     for when in ("before", "after"):

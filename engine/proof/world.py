@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import z3
 
-from ..inference.weighing import urgency_at
+from ..inference.weighing import as_urgent_as, levels_asking_for
 from ..knowledge.model import (
     AT_LEAST_POSSIBLE,
     LEVELS,
@@ -109,7 +109,7 @@ class World:
 
     def as_urgent_as(self, urgency: str) -> Formula:
         """When the overall urgency is this one or higher."""
-        wanted = URGENCIES[URGENCIES.index(urgency) :]
+        wanted = as_urgent_as(urgency)
         if wanted == URGENCIES:
             return TRUE
         flags = [self.flag(f.id) for f in self.knowledge.red_flags.values() if f.urgency in wanted]
@@ -117,9 +117,7 @@ class World:
 
     def asks_for(self, diagnosis: str, urgency: str) -> Formula:
         """When the level of the diagnosis asks for this urgency or a higher one."""
-        entry = self.knowledge.diagnoses[diagnosis]
-        wanted = URGENCIES[URGENCIES.index(urgency) :]
-        levels = [x for x in AT_LEAST_POSSIBLE if urgency_at(entry, x) in wanted]
+        levels = levels_asking_for(self.knowledge.diagnoses[diagnosis], urgency)
         return z3.Or([self.levels(diagnosis)[x] for x in levels])
 
     def leads(self, diagnosis: str) -> Formula:
