@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -23,7 +24,6 @@ from .shared import (
     INTERRUPTED,
     NOTHING,
     USAGE,
-    case_files,
     case_named,
     cases_in,
     knowledge_option,
@@ -32,7 +32,6 @@ from .shared import (
     problem_record,
     reasoner_for,
     subject_named,
-    written_whole,
 )
 from .terminal import Lines, Signalled, columns, new_console, path_text, printable, say, signals_end
 
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from .engine.inference.outcome import Outcome
     from .engine.interview.consultation import Consultation
     from .engine.interview.journal import Journal, Record, Restored
-    from .engine.knowledge.model import Knowledge
+    from .engine.knowledge.model import Finding, Knowledge
     from .engine.knowledge.problems import Problem
 
 
@@ -60,6 +59,7 @@ Exit codes: 0 done, 1 findings (a failed case), 2 usage, 3 knowledge base invali
 
 # The rule author's commands, imported only when one is used, so that `--help` is quick: module, name in it, what it does.
 LATER = {
+    "batch": ("populations", "batch", "Evaluate tables and folders of cases, from one to millions."),
     "check": ("workbench", "check", "Check the knowledge base, every problem in one run."),
     "explain-check": ("workbench", "explain_check", "What a code of `crampdx check` means."),
     "test": ("workbench", "run_tests", "Hold the knowledge base to regression cases."),
@@ -191,68 +191,21 @@ def diagnose(cases: tuple[str, ...], form: str, folder: Path | None) -> int:
     return DONE
 
 
-# batch ---------------------------------------------------------------------------------------------------------------
-
-
-@main.command(no_args_is_help=True, epilog="\b\nExample:\n  crampdx batch cases/ --output results.jsonl")
-@click.argument("inputs", nargs=-1, required=True, metavar="FILE-OR-FOLDER...")
-@click.option("--output", required=True, type=click.Path(dir_okay=False, path_type=Path), help="One JSON line a case.")
-@knowledge_option
-def batch(inputs: tuple[str, ...], output: Path, folder: Path | None) -> int:
-    """Evaluate every case file (YAML, JSON), in folders, too; write one JSON line a case.
-
-    A case that cannot be read is reported with its place and counted; its file has a line in the output with the reasons.
-    """
-    from .engine.report.records import SCHEMA_VERSION, as_json_line, record
-
-    files = case_files(inputs)
-    if not files:
-        click.echo("no case file there: a case file ends in .yaml, .yml or .json", err=True)
-        return NOTHING
-    if any(file.exists() and output.exists() and file.samefile(output) for file in files):
-        raise click.UsageError(f"{output} is one of the inputs")
-    knowledge = loaded(folder)
-    reasoner = reasoner_for(knowledge)
-    done = rejected = 0
-    urgencies: dict[str, int] = {}
-    head = {"schema_version": SCHEMA_VERSION, "version": __version__, "knowledge": knowledge.hash}
-    with written_whole(output) as stream:
-        for file in files:
-            cases, problems = cases_in(str(file), knowledge)
-            if problems.errors:
-                rejected += max(1, problems.refused)
-                print_problems(problems.errors, problems.texts)
-                rejects = {**head, "file": path_text(file), "problems": [problem_record(p) for p in problems.errors]}
-                stream.write(as_json_line(rejects))
-            for case in cases:
-                outcome = reasoner.conclude(case.findings)
-                stream.write(as_json_line({**head, "file": path_text(file), **record(case.name, outcome, case.warnings)}))
-                done += 1
-                urgencies[outcome.urgency] = urgencies.get(outcome.urgency, 0) + 1
-    counts = ", ".join(f"{n} {u}" for u, n in sorted(urgencies.items(), key=lambda item: _urgency_rank(item[0])))
-    click.echo(
-        f"{counted(len(files), 'file')}: {counted(done, 'case')} evaluated ({counts or 'none'}), {rejected} rejected "
-        f"-> {output}",
-        err=True,
-    )
-    if not done and not rejected:
-        return NOTHING
-    return BAD_CASE if rejected else DONE
-
-
-def _urgency_rank(urgency: str) -> int:
-    from .engine.knowledge.model import URGENCIES
-
-    return -URGENCIES.index(urgency)
-
-
 # vocab, show ---------------------------------------------------------------------------------------------------------
 
 
 @main.command()
 @click.argument("word", required=False, default="")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "csv", "header"]),
+    default="text",
+    show_default=True,
+    help="csv: a data dictionary, a line a finding; header: the first line of a table, to be filled.",
+)
 @knowledge_option
-def vocab(word: str, folder: Path | None) -> int:
+def vocab(word: str, form: str, folder: Path | None) -> int:
     """List the findings, or those whose name, title, question or other names contain WORD."""
     from .engine.interview.consultation import search
     from .engine.knowledge.problems import did_you_mean
@@ -266,6 +219,17 @@ def vocab(word: str, folder: Path | None) -> int:
         for other in others:
             click.echo(f"it is in the name of a diagnosis: crampdx show {other}", err=True)
         return NOTHING
+    if form == "text":
+        _list_findings(found)
+    else:
+        from .engine.population.layout import dictionary, template
+
+        _print_csv(dictionary(found) if form == "csv" else (template(found),))
+    click.echo(counted(len(found), "finding"), err=True)
+    return DONE
+
+
+def _list_findings(found: Iterable[Finding]) -> None:
     for finding in found:
         value = "yes, no" if finding.kind == "yes-no" else ", ".join(c for c, _ in finding.choices)
         if finding.scale is not None:
@@ -275,8 +239,16 @@ def vocab(word: str, folder: Path | None) -> int:
             say(finding.title, indent=4)
         else:
             click.echo(f"{finding.name}\t{value}\t{finding.title}")
-    click.echo(counted(len(found), "finding"), err=True)
-    return DONE
+
+
+def _print_csv(rows: Iterable[tuple[str, ...]]) -> None:
+    """Lines of UTF-8 that end in a line feed, whatever the system."""
+    import csv
+    import io
+
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    click.echo(text.getvalue().encode(), nl=False)
 
 
 @main.command()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .engine.knowledge.model import Knowledge
     from .engine.knowledge.problems import Problem, Problems
 
+CASE_SUFFIXES = (".yaml", ".yml", ".json")
 MOST_PROBLEMS = 200  # shown one by one in a terminal; JSON holds them all
 DONE, FINDINGS, USAGE, BAD_KNOWLEDGE, BAD_CASE, NOTHING, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 5, 70, 130
 
@@ -119,7 +120,7 @@ def case_files(inputs: tuple[str, ...]) -> list[Path]:
     for given in inputs:
         path = Path(given)
         if path.is_dir():
-            inside = [p for p in path.rglob("*") if p.suffix in (".yaml", ".yml", ".json") and p.is_file()]
+            inside = [p for p in path.rglob("*") if p.suffix in CASE_SUFFIXES and p.is_file()]
             files.update(dict.fromkeys(sorted(inside)))
         else:
             files[path] = None
@@ -127,17 +128,18 @@ def case_files(inputs: tuple[str, ...]) -> list[Path]:
 
 
 @contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[Any]:
+def written_whole(path: Path, binary: bool = False) -> Iterator[Any]:
     """A stream that becomes the file only when all is written; the file is readable by its owner alone."""
     path = path.resolve()  # what a link points to is replaced, not the link
+    mode, encoding = ("wb", None) if binary else ("w", "utf-8")
     if path.exists() and not path.is_file():
-        with path.open("w", encoding="utf-8") as stream:  # a pipe or a device cannot be replaced
+        with path.open(mode, encoding=encoding) as stream:  # a pipe or a device cannot be replaced
             yield stream
         return
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        with os.fdopen(descriptor, mode, encoding=encoding) as stream:
             yield stream
         os.replace(beside, path)
     except BaseException:

@@ -124,7 +124,11 @@ class Chooser:
 @st.composite
 def knowledge_texts(draw: st.DrawFn) -> dict[str, str]:
     """The files of a small knowledge base."""
-    choose = Chooser(draw)
+    return texts_by(Chooser(draw))
+
+
+def texts_by(choose: Chooser) -> dict[str, str]:
+    """The files of a small knowledge base, by these choices."""
     names = {**dict.fromkeys(YES_NO, "yes-no"), "colour": "choice", **dict.fromkeys(QUANTITIES, "quantity")}
     gate = choose.condition(names, 1)
     names["gated"] = "yes-no"
@@ -198,7 +202,11 @@ def knowledge_texts(draw: st.DrawFn) -> dict[str, str]:
 @st.composite
 def patients(draw: st.DrawFn) -> dict[str, str]:
     """What a case file gives of one patient; most things unknown about as often as known."""
-    choose = Chooser(draw)
+    return answers_by(Chooser(draw))
+
+
+def answers_by(choose: Chooser) -> dict[str, str]:
+    """What a case file gives of one patient, by these choices."""
     given: dict[str, str] = {}
     for name in (*YES_NO, "gated"):
         value = choose.one_of(("", "yes", "no"))

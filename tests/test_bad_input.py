@@ -1528,7 +1528,7 @@ COMMANDS = {
     "test folder": (NOTHING, "no case file in folder"),
     "consult missing.yaml": (BAD_CASE, "missing.yaml:1:1: error[unreadable]"),
     "consult mixed.yaml": (BAD_CASE, UNKNOWN),
-    "batch folder --output out.jsonl": (NOTHING, "no case file there"),
+    "batch folder --output out.jsonl": (NOTHING, "no table or case file there"),
     "batch mixed.yaml --output out.jsonl": (BAD_CASE, UNKNOWN),
     "batch good.yaml --output folder": (USAGE, "'folder' is a directory"),
     "vocab nosuchword": (NOTHING, "no finding matches 'nosuchword'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
@@ -175,8 +176,8 @@ def test_doubtful_answers_are_said(tmp_path: Path) -> None:
 # batch ---------------------------------------------------------------------------------------------------------------
 
 
-def test_batch_writes_a_line_a_case_and_counts_the_rest(tmp_path: Path) -> None:
-    """Good cases, a bad case and an unreadable file: each has its line, nothing is dropped, the file is private."""
+def test_batch_writes_a_row_a_case_and_lists_the_rest(tmp_path: Path) -> None:
+    """Good cases, a bad case and an unreadable file: each is in one of the two files, which are private."""
     cases = tmp_path / "cases"
     cases.mkdir()
     (cases / "a.yaml").write_text(
@@ -188,10 +189,19 @@ def test_batch_writes_a_line_a_case_and_counts_the_rest(tmp_path: Path) -> None:
     done = crampdx("batch", str(cases), "--output", str(output))
     assert done.exit_code == 4
     lines = [json.loads(line) for line in output.read_text(encoding="utf-8").splitlines()]
-    assert [line["case"] for line in lines if "case" in line] == ["One", "Three"]
-    assert [line["problems"][0]["code"] for line in lines if "problems" in line] == ["unknown-finding", "not-utf-8"]
-    assert "2 cases evaluated (1 emergency, 1 routine), 2 rejected" in done.output
-    assert stat.S_IMODE(output.stat().st_mode) == 0o600
+    assert [(Path(line["file"]).name, line["id"], line["urgency"]) for line in lines] == [
+        ("a.yaml", "One", "emergency"),
+        ("b.json", "Three", "routine"),
+    ]
+    listed = tmp_path / "out.jsonl.rejects.csv"
+    rejects = list(csv.DictReader(listed.read_text(encoding="utf-8").splitlines()))
+    assert [(Path(r["file"]).name, r["row"], r["code"]) for r in rejects] == [
+        ("a.yaml", "6", "unknown-finding"),
+        ("c.yaml", "1", "not-utf-8"),
+    ]
+    assert "4 patients: 2 evaluated, 2 rejected" in done.output
+    assert "urgency: 1 emergency, 1 routine" in done.output
+    assert stat.S_IMODE(output.stat().st_mode) == stat.S_IMODE(listed.stat().st_mode) == 0o600
     assert not list(tmp_path.glob(".*.part"))
 
 
@@ -311,8 +321,8 @@ def test_batch_survives_missing_files_and_never_overwrites_an_input(tmp_path: Pa
     output = tmp_path / "out.jsonl"
     done = crampdx("batch", str(tmp_path / "missing.yaml"), str(good), "--output", str(output))
     assert done.exit_code == 4
-    assert "1 case evaluated (1 routine), 1 rejected" in done.output
-    assert len(output.read_text(encoding="utf-8").splitlines()) == 2
+    assert "2 patients: 1 evaluated, 1 rejected" in done.output
+    assert len(output.read_text(encoding="utf-8").splitlines()) == 1
     done = crampdx("batch", str(good), "--output", str(good))
     assert done.exit_code == 2
     assert good.read_text(encoding="utf-8").startswith("case: One")

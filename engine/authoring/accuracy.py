@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..knowledge.model import URGENCIES
-from .regression import Judged, hits, urgency_table, wilson
+from ..knowledge.proportions import wilson
+from .regression import Judged, hits, urgency_table
 
 
 def accuracy_lines(judged: Sequence[Judged], bare: Sequence[Judged]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -120,18 +119,6 @@ def judge(case: Case, outcome: Outcome) -> Judged:
 
     ranks = [rank(d) for d in (case.diagnosis, *case.alternatives)]
     return Judged(case, outcome, ranks[0], min((r for r in ranks if r), default=0))
-
-
-def wilson(successes: int, total: int) -> tuple[float, float]:
-    """The 95 % score interval of a proportion (Wilson 1927); (0, 1) of nothing."""
-    if total == 0:
-        return 0.0, 1.0
-    z = 1.959964
-    p = successes / total
-    centre = p + z * z / (2 * total)
-    spread = z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
 def without_confirmation(case: Case, knowledge: Knowledge) -> dict[str, object]:

@@ -276,10 +276,15 @@ def read_answer(finding: Finding, text: str, place: Place, problems: Problems, w
     return _read_quantity(finding, finding.scale, words, place, problems, warnings)
 
 
+def units_of(scale: Scale) -> dict[str, Linear]:
+    """Every unit that a quantity may be given in, the canonical one first, and how it becomes the canonical one."""
+    return {scale.unit: Linear(Decimal(1)), **dict(scale.units)}
+
+
 def _read_quantity(
     finding: Finding, scale: Scale, words: str, place: Place, problems: Problems, warnings: list[str]
 ) -> Answer | None:
-    units = {scale.unit: Linear(Decimal(1)), **dict(scale.units)}
+    units = units_of(scale)
     accepted = "units: " + ", ".join(units)
     measured = read_measurement(words)
     if measured is None or (measured.unit not in units and _NOT_A_UNIT.match(measured.unit)):

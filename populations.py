@@ -1,0 +1,458 @@
+"""`crampdx batch`: the answers of many patients in, a row for each of them out."""
+
+from __future__ import annotations
+
+import csv
+import math
+import random
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import __version__
+from .engine.report.words import counted
+from .shared import (
+    BAD_CASE,
+    CASE_SUFFIXES,
+    DONE,
+    INTERNAL,
+    NOTHING,
+    bytes_of,
+    case_files,
+    knowledge_option,
+    loaded,
+    print_problems,
+    reasoner_for,
+    written_whole,
+)
+from .terminal import new_console, path_text, printable
+
+if TYPE_CHECKING:
+    from .engine.knowledge.model import Findings, Knowledge
+    from .engine.population.layout import Map
+    from .engine.population.tally import Tally
+    from .feeds import Feed, Options, Part
+
+NEEDS = "tables need polars, narwhals and pyarrow: pip install 'crampdx[tables]'"
+MOST_SHOWN = 5  # reasons in the summary
+AHEAD = 2  # parts that are evaluated at once
+
+
+class Disagreement(click.ClickException):
+    """Experta concludes otherwise than the columns."""
+
+    exit_code = INTERNAL
+
+    def show(self, file: object = None) -> None:
+        click.echo(self.format_message(), err=True)
+
+
+@click.command(
+    no_args_is_help=True,
+    short_help="Evaluate tables and folders of cases, from one to millions.",
+    epilog="\b\nExamples:\n  crampdx batch patients.csv --id MRN --output results.parquet\n"
+    "  crampdx batch cases/ --output results.csv --report results.html\n"
+    "  crampdx vocab --format header > patients.csv    an empty table to fill",
+)
+@click.argument("inputs", nargs=-1, required=True, metavar="FILE-OR-FOLDER...")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A .csv, .ndjson or .parquet file.")
+@click.option("--id", "id_column", default="", metavar="COLUMN", help="The column that names a patient; `id` by default.")
+@click.option("--map", "map_file", type=click.Path(dir_okay=False), metavar="FILE", help="What your columns and codes mean.")
+@click.option("--ignore", multiple=True, metavar="COLUMN", help="A column that is no finding; may be repeated.")
+@click.option("--ignore-others", is_flag=True, help="Leave out every column that is no finding.")
+@click.option(
+    "--bad-value",
+    type=click.Choice(["reject", "unknown", "stop"]),
+    default="reject",
+    show_default=True,
+    help="What a value that cannot be read does: its row is rejected, it is taken as unknown, or the run stops.",
+)
+@click.option(
+    "--rejects", type=click.Path(dir_okay=False, path_type=Path), help="Where they are listed; OUTPUT.rejects.csv."
+)
+@click.option("--label", default="", metavar="COLUMN", help="The column with the true diagnosis, for the report.")
+@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="A page of HTML to look at.")
+@click.option(
+    "--verify", type=click.IntRange(0), default=100, show_default=True, help="How many rows are reasoned about once more."
+)
+@click.option("--seed", type=int, help="Draws the same rows again.")
+@click.option("--explain-row", metavar="ID", help="Print the report of one row instead.")
+@knowledge_option
+def batch(
+    inputs: tuple[str, ...],
+    output: Path | None,
+    id_column: str,
+    map_file: str | None,
+    ignore: tuple[str, ...],
+    ignore_others: bool,
+    bad_value: str,
+    rejects: Path | None,
+    label: str,
+    report: Path | None,
+    verify: int,
+    seed: int | None,
+    explain_row: str | None,
+    folder: Path | None,
+) -> int:
+    """Evaluate every patient of tables (.csv, .tsv, .ndjson, .parquet) and case files (.yaml, .json), folders included.
+
+    A table has a row for each patient, and columns named after findings, with the unit of their numbers:
+    `serum_potassium (mmol/L)`. Empty means unknown. What cannot be read is rejected, and listed with its reason.
+
+    A random sample is reasoned about once more, one patient at a time, through Experta; any difference stops the run.
+    """
+    try:
+        from . import feeds, table_files
+    except ImportError as fault:
+        raise click.UsageError(NEEDS) from fault
+
+    if (output is None) == (explain_row is None):
+        raise click.UsageError("say where to: --output FILE" if output is None else "--explain-row prints, without --output")
+    if output is not None and not table_files.kind_of(output):
+        raise click.UsageError(f"{path_text(output)}: a result is a .csv, .ndjson or .parquet file")
+    files = input_files(inputs)
+    if not files:
+        click.echo("no table or case file there (.csv, .tsv, .ndjson, .jsonl, .parquet, .yaml, .yml, .json)", err=True)
+        return NOTHING
+    listed = rejects or (output and output.with_name(f"{output.name}.rejects.csv"))
+    _check_apart(files, [("--output", output), ("--rejects", listed), ("--report", report)])
+    knowledge = loaded(folder)
+    options = feeds.Options(
+        map=read_map_file(map_file, knowledge) if map_file else None,
+        id=id_column,
+        label=label,
+        ignore=ignore,
+        ignore_others=ignore_others,
+        bad_value=bad_value,
+        detail=report is not None,
+    )
+    each = feeds_of(files, knowledge, options)
+    try:
+        if explain_row is not None:
+            return _explain(each, explain_row, knowledge)
+        assert output is not None and listed is not None
+        chosen = random.SystemRandom().randrange(2**32) if seed is None else seed
+        run = _Run(knowledge, options, Sample(verify, chosen), several=len(files) > 1 or isinstance(each[0], feeds.CaseFeed))
+        run.write(each, output, listed, report)
+        if report is not None:
+            run.picture(files, output, report)
+        return run.end(output, listed)
+    except table_files.Unreadable as fault:
+        click.echo("\n".join(map(printable, str(fault).split("\n"))), err=True)
+        return BAD_CASE
+
+
+# What is read ---------------------------------------------------------------------------------------------------------
+
+
+def input_files(inputs: tuple[str, ...]) -> list[Path]:
+    """Files as named, folders searched for case files, and where they hold none for tables; each once."""
+    from .table_files import SUFFIXES
+
+    files: dict[Path, None] = {}
+    for given in inputs:
+        path = Path(given)
+        found = case_files((given,))
+        files.update(dict.fromkeys(found))
+        if path.is_dir() and not found:
+            inside = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES and p.is_file())
+            files.update(dict.fromkeys(p for p in inside if not p.name.startswith(".")))
+        elif not path.is_dir() and path.suffix.lower() not in (*SUFFIXES, *CASE_SUFFIXES):
+            kinds = ", ".join((*SUFFIXES, *CASE_SUFFIXES))
+            raise click.UsageError(f"{path_text(path)}: the suffix says what a file is; one of {kinds}")
+    return list(files)
+
+
+def feeds_of(files: list[Path], knowledge: Knowledge, options: Options) -> list[Feed]:
+    """Case files together, each table by itself."""
+    from .feeds import CaseFeed, TableFeed
+    from .table_files import kind_of
+
+    cases = [file for file in files if not kind_of(file)]
+    found: list[Feed] = [CaseFeed(cases, knowledge, options)] if cases else []
+    return [*found, *(TableFeed(file, knowledge, options) for file in files if kind_of(file))]
+
+
+def read_map_file(path: str, knowledge: Knowledge) -> Map:
+    from .engine.knowledge.problems import InvalidInput, Problems
+    from .engine.knowledge.yamltext import decode
+    from .engine.population.layout import read_map
+
+    problems = Problems()
+    name = path_text(path)
+    text = decode(bytes_of(path), name, problems)
+    found = None if text is None else read_map(text, name, knowledge, problems)
+    print_problems(problems.warnings, problems.texts)
+    if found is None:
+        raise InvalidInput(problems)
+    return found
+
+
+def _check_apart(files: list[Path], written: list[tuple[str, Path | None]]) -> None:
+    """What is written is no input, nor written twice."""
+    taken = {file.resolve(): f"{path_text(file)} is one of the inputs" for file in files}
+    for option, path in written:
+        if path is not None:
+            if path.resolve() in taken:
+                raise click.UsageError(f"{option}: {taken[path.resolve()]}")
+            taken[path.resolve()] = f"{path_text(path)} is written by another option"
+            if not path.resolve().parent.is_dir():
+                raise click.UsageError(f"{option}: there is no folder {path_text(path.resolve().parent)}")
+
+
+# The run --------------------------------------------------------------------------------------------------------------
+
+
+class Sample:
+    """So many patients of a stream of unknown length, each as likely as any other (Vitter's and Li's algorithm L)."""
+
+    def __init__(self, size: int, seed: int) -> None:
+        self.size, self.seed = size, seed
+        self.kept: list[tuple[dict[str, Any], Findings]] = []
+        self._chance = random.Random(seed)
+        self._seen = 0
+        self._weight = 1.0
+        self._next = 0 if size else math.inf
+
+    def look(self, part: Part) -> None:
+        """Keeps the patients of a part that are drawn, in place of earlier ones where there is no room."""
+        height = part.results.height
+        while self._next < self._seen + height:
+            number = int(self._next) - self._seen
+            drawn = (part.results.row(number, named=True), part.findings(number))
+            if len(self.kept) < self.size:
+                self.kept.append(drawn)
+            else:
+                self.kept[self._chance.randrange(self.size)] = drawn
+            self._skip()
+        self._seen += height
+
+    def _skip(self) -> None:
+        self._next += 1
+        if len(self.kept) < self.size:
+            return
+        self._weight *= math.exp(math.log(1 - self._chance.random()) / self.size)
+        gap = math.log(1 - self._chance.random()) / math.log1p(-self._weight) if self._weight > 0 else math.inf
+        self._next += math.floor(gap) if math.isfinite(gap) else math.inf
+
+
+class _Run:
+    """One run: writes the results and the rejects, keeps the counts."""
+
+    def __init__(self, knowledge: Knowledge, options: Options, sample: Sample, several: bool) -> None:
+        from .engine.population.tally import Tally
+
+        self.knowledge, self.options, self.sample, self.several = knowledge, options, sample, several
+        self.tally = Tally()
+        self.assumed: set[str] = set()
+
+    def write(self, each: list[Feed], output: Path, listed: Path, report: Path | None) -> None:
+        """Both files, whole or not at all; `listed` only where there is something to list."""
+        from .table_files import Sink, kind_of
+
+        with ExitStack() as stack:
+            stream = stack.enter_context(written_whole(output, binary=True))
+            sink = Sink(stream, kind_of(output))
+            lines = _Rejects(stack, listed)
+            for part in evaluated(each):
+                self.tally.add(part.tally)
+                self.assumed |= part.assumed
+                for reject in part.rejects:
+                    if self.options.bad_value == "stop":
+                        raise click.ClickException(f"{reject.file}: row {reject.row}: {reject.reason}")
+                    lines.add(reject)
+                    self.tally.bad[reject.column, reject.code] += 1
+                self.sample.look(part)
+                sink.add(self._columns(part))
+            sink.close()
+            self.verify()
+
+    def _columns(self, part: Part) -> Any:
+        from .engine.population.tables import ROW, TAKEN
+        from .feeds import FILE
+
+        results = part.results.drop(ROW if self.several else [ROW, FILE])
+        if self.options.bad_value == "unknown":
+            return results.rename({TAKEN: "taken_as_unknown"})
+        return results.drop(TAKEN)
+
+    def _units(self) -> Iterator[str]:
+        for name in sorted(self.assumed):
+            scale = self.knowledge.findings[name].scale
+            assert scale is not None
+            yield f"{name} {scale.unit}"
+
+    def verify(self) -> None:
+        """Raises `Disagreement` where Experta concludes anything else about the patients drawn."""
+        if not self.sample.kept:
+            return
+        reasoner = reasoner_for(self.knowledge)
+        for row, findings in self.sample.kept:
+            outcome = reasoner.conclude(findings)
+            for name, value in expected(outcome).items():
+                if row[name] != value:
+                    raise Disagreement(
+                        f"{row['file']}: patient {row['id']}: '{name}' is {row[name]!r} by columns and {value!r} by "
+                        "Experta; this is a bug, and nothing was written"
+                    )
+
+    def picture(self, files: list[Path], output: Path, report: Path) -> None:
+        from .engine.population.page import About, page
+
+        about = About(
+            inputs=tuple(map(path_text, files)),
+            version=__version__,
+            output=path_text(output),
+            options=(f"--bad-value {self.options.bad_value}",),
+            read_as_unknown=tuple(t for t, m in self.options.map.codes.items() if m == "unknown")
+            if self.options.map
+            else (),
+            verified=len(self.sample.kept),
+            seed=self.sample.seed,
+            notices=("numbers without a unit were read in: " + ", ".join(self._units()),) if self.assumed else (),
+        )
+        with written_whole(report) as stream:
+            stream.write(page(self.knowledge, self.tally, about))
+
+    def end(self, output: Path, listed: Path) -> int:
+        """Prints the summary; the exit code."""
+        tally = self.tally
+        for line in summary(self.knowledge, tally):
+            click.echo(printable(line), err=True)
+        if self.assumed:
+            click.echo("numbers without a unit were read in: " + ", ".join(self._units()), err=True)
+        bad = tally.bad.total()
+        if bad:
+            click.echo(f"{counted(bad, 'fault')} listed in {path_text(listed)}", err=True)
+        if self.sample.kept:
+            click.echo(
+                f"{counted(len(self.sample.kept), 'row')} verified through Experta (--seed {self.sample.seed})", err=True
+            )
+        click.echo(f"-> {path_text(output)}", err=True)
+        if not tally.rows:
+            return NOTHING
+        return BAD_CASE if tally.rejected else DONE
+
+
+class _Rejects:
+    """A CSV file that is begun with the first reject."""
+
+    def __init__(self, stack: ExitStack, path: Path) -> None:
+        self.stack, self.path = stack, path
+        self.lines: Any = None
+
+    def add(self, reject: tuple[Any, ...]) -> None:
+        if self.lines is None:
+            from .feeds import Reject
+
+            self.lines = csv.writer(self.stack.enter_context(written_whole(self.path)), lineterminator="\n")
+            self.lines.writerow(Reject._fields)
+        self.lines.writerow(reject)
+
+
+def evaluated(each: Iterable[Feed]) -> Iterator[Part]:
+    """The parts of all feeds, in order, several of them at work at once; with a bar where somebody watches."""
+    waiting: list[Future[Part]] = []
+    with ThreadPoolExecutor(AHEAD) as pool, _bar() as show:
+        try:
+            for number, feed in enumerate(each):
+                for work in feed.parts():
+                    waiting.append(pool.submit(work))
+                    if len(waiting) > AHEAD:
+                        part = waiting.pop(0).result()
+                        yield part
+                        show(part.tally.rows, number + feed.progress())
+            for future in waiting:
+                yield future.result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[int, float], None]]:
+    """Shows how far the run is, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield lambda rows, done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.fields[rows]} patients"),
+        BarColumn(),
+        TextColumn("{task.fields[rate]}/s"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=1.0, rows="0", rate="")
+        count = 0
+
+        def show(rows: int, done: float) -> None:
+            nonlocal count
+            count += rows
+            passed = progress.tasks[0].elapsed or 1e-9
+            progress.update(task, completed=done, rows=f"{count:,}", rate=f"{count / passed:,.0f}")
+
+        yield show
+
+
+# What is said ---------------------------------------------------------------------------------------------------------
+
+
+def expected(outcome: Any) -> dict[str, Any]:
+    """The columns of a result, from an outcome."""
+    from .engine.population.columnar import JOINT, points_of
+
+    conclusions = outcome.inference.conclusions
+    fired = {rule for conclusion in conclusions.values() for rule in conclusion.fired}
+    found: dict[str, Any] = {
+        "urgency": outcome.urgency,
+        "red_flags": JOINT.join(flag.id for flag, _ in outcome.red_flags),
+        "leading": outcome.leading,
+        "rules": JOINT.join(rule for rule in outcome.knowledge.rules if rule in fired),
+    }
+    for conclusion in conclusions.values():
+        found[conclusion.diagnosis] = conclusion.level
+        found[points_of(conclusion.diagnosis)] = conclusion.points
+    return found
+
+
+def summary(knowledge: Knowledge, tally: Tally) -> Iterator[str]:
+    """What a run has come to, in a few lines."""
+    from .engine.knowledge.model import URGENCIES
+
+    yield f"{counted(tally.rows, 'patient')}: {tally.evaluated:,} evaluated, {tally.rejected:,} rejected"
+    if tally.evaluated:
+        yield "urgency: " + ", ".join(f"{tally.urgency[u]:,} {u}" for u in reversed(URGENCIES) if tally.urgency[u])
+        leading = [(n, d) for d, n in tally.leading.items()]
+        yield "leading: " + ", ".join(f"{n:,} {d or 'none'}" for n, d in sorted(leading, key=lambda x: (-x[0], x[1])))
+    if tally.unusual.total():
+        names = ", ".join(f"{name} {n:,}" for name, n in tally.unusual.most_common(MOST_SHOWN) if n)
+        yield f"outside the usual range, taken as given: {names}"
+    for (column, code), number in tally.bad.most_common(MOST_SHOWN):
+        yield f"cannot be read: {number:,} x {code}{f' in {column}' if column else ''}"
+
+
+def _explain(each: list[Feed], id: str, knowledge: Knowledge) -> int:
+    """Prints the report of the first patient of that id."""
+    from .engine.report.text import print_outcome
+    from .feeds import ID
+
+    reasoner = None
+    for part in evaluated(each):
+        for number in part.results[ID].eq_missing(id).arg_true():
+            reasoner = reasoner or reasoner_for(knowledge)
+            print_outcome(new_console(), id, reasoner.conclude(part.findings(number)), __version__, ())
+            return DONE
+        for reject in part.rejects:
+            if reject.id == id:
+                click.echo(f"{reject.file}: row {reject.row}: {reject.column}: {reject.reason}", err=True)
+                return BAD_CASE
+    click.echo(f"no patient is called {printable(id)}", err=True)
+    return NOTHING
