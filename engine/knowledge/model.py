@@ -5,7 +5,7 @@ A `place` says where a thing was written; it takes no part in equality, nor in t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cached_property
@@ -431,7 +431,11 @@ class Knowledge:
     @cached_property
     def rules_of(self) -> Mapping[str, tuple[Rule, ...]]:
         """The rules of each diagnosis, by id."""
-        return MappingProxyType({d: tuple(r for r in self.rules.values() if r.diagnosis == d) for d in self.diagnoses})
+        rules: dict[str, list[Rule]] = {diagnosis: [] for diagnosis in self.diagnoses}
+        for rule in self.rules.values():
+            if rule.diagnosis in rules:
+                rules[rule.diagnosis].append(rule)
+        return MappingProxyType({diagnosis: tuple(its) for diagnosis, its in rules.items()})
 
     @property
     def sourced(self) -> Mapping[str, Sourced]:
@@ -502,6 +506,17 @@ class Knowledge:
     def decision_order(self) -> tuple[str, ...]:
         """Concepts, scores and gated findings, each after all that it rests on."""
         return tuple(sorted(self.depth, key=lambda name: (self.depth[name], name)))
+
+    def decided_for(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those in `decision_order` that something about these names rests on."""
+        found: dict[str, None] = {}
+        waiting = [name for name in names if name in self.depth]
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found[name] = None
+                waiting += (other for other in self.depends_on[name] if other in self.depth)
+        return tuple(sorted(found, key=lambda name: (self.depth[name], name)))
 
 
 @dataclass(frozen=True)

@@ -69,14 +69,15 @@ def at_least(count: int, values: list[Truth]) -> Truth:
 
 
 class Valuation:
-    """Everything that follows from one patient's findings, decided in order of dependency."""
+    """Everything that follows from one patient's findings, decided in order of dependency; or only what is `decided`, for
+    conditions that rest on no more than that (`Knowledge.decided_for`)."""
 
-    def __init__(self, knowledge: Knowledge, findings: Findings) -> None:
+    def __init__(self, knowledge: Knowledge, findings: Findings, decided: tuple[str, ...] | None = None) -> None:
         self.knowledge = knowledge
         self.findings = findings
         self.decided: dict[str, Truth] = {}
         self.scores: dict[str, Interval] = {}
-        for name in knowledge.decision_order:
+        for name in knowledge.decision_order if decided is None else decided:
             if name in knowledge.concepts:
                 self.decided[name] = self.of(knowledge.concepts[name].when)
             elif name in knowledge.scores:

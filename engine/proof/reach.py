@@ -11,7 +11,7 @@ from ..inference.weighing import levels_asking_for, levels_meant
 from ..knowledge.checks import conditions_of
 from ..knowledge.model import URGENCIES, All, Condition, Knowledge, Rule
 from ..knowledge.problems import WARNING, Problem
-from ..knowledge.truth import Valuation
+from ..knowledge.truth import Valuation, names_in
 from .asked import Asked, Undecided, findings_of, smallest
 from .patients import FALSE, Formula, Known, Patients
 from .world import StandingFormulas, World, levels_of, weights
@@ -47,7 +47,10 @@ class Prover:
         findings = None if given is None else findings_of(given, self.knowledge)
         if given is None or findings is None:
             return given
-        kept = smallest(findings, self.knowledge, lambda fewer: Valuation(self.knowledge, fewer).of(condition) is True)
+        decided = self.knowledge.decided_for(names_in(condition))
+        kept = smallest(
+            findings, self.knowledge, lambda fewer: Valuation(self.knowledge, fewer, decided).of(condition) is True
+        )
         return {name: given[name] for name in kept if name in given}
 
 
