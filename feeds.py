@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import click
 import polars as pl
 
-from .engine.knowledge.problems import Problem, Problems, render
+from .engine.knowledge.problems import Place, Problem, Problems, render
 from .engine.population.columnar import JOINT, Plan
 from .engine.population.layout import Layout, Map, layout_of
 from .engine.population.tables import ROW, TAKEN, Batch, Table, as_text, concluded, of_cases
@@ -62,6 +62,10 @@ class Reject(NamedTuple):
     reason: str
     taken_as: str  # `rejected` or `unknown`
 
+    def told(self) -> str:
+        """In one line."""
+        return printable(": ".join(filter(None, (self.file, f"row {self.row}", self.column, self.reason))))
+
 
 @dataclass
 class Part:
@@ -72,6 +76,29 @@ class Part:
     tally: Tally
     findings: Callable[[int], Findings]  # of the patient in that row of `results`, read once more, as a case file is
     assumed: frozenset[str] = frozenset()  # quantities with numbers beside which nothing names a unit
+
+
+def layout_for(header: tuple[str, ...], knowledge: Knowledge, asked: Options, place: Place, told: set[Problem]) -> Layout:
+    """What each column is; says what is doubtful unless it has been `told`. Raises `Stopped`."""
+    problems = Problems()
+    layout = layout_of(
+        header,
+        knowledge,
+        asked.map,
+        id=asked.id,
+        label=asked.label,
+        ignore=asked.ignore,
+        ignore_others=asked.ignore_others,
+        problems=problems,
+        place=place,
+    )
+    for problem in problems.warnings:
+        if problem not in told:
+            told.add(problem)
+            tell(printable(problem.headline()))
+    if layout is None:
+        raise Stopped("\n".join(render(problem, problems.texts) for problem in problems.errors))
+    return layout
 
 
 class Feed(Protocol):
@@ -102,37 +129,18 @@ class TableFeed:
         for raw in self.source.parts():
             yield self._part(self._table(), raw, before)
             before += raw.height
-        self._table()  # a table without rows has a header, too
+        if not before:  # a table without rows has a header, too, and so have its results
+            header = self.source.header
+            yield self._part(self._table(), pl.DataFrame(schema=dict.fromkeys(header, pl.String)), 0)
 
     def _table(self) -> Table:
         """What reads the present header: later parts of an NDJSON file may have columns that the first ones had not."""
         header = self.source.header
         if header not in self._tables:
-            layout = self._layout(header)
+            layout = layout_for(header, self.knowledge, self.options, self.source.place(1), self._told)
             unknown = self.options.bad_value == UNKNOWN
             self._tables[header] = Table(self.knowledge, layout, unknown_where_bad=unknown, waiting=self.options.detail)
         return self._tables[header]
-
-    def _layout(self, header: tuple[str, ...]) -> Layout:
-        problems, asked = Problems(), self.options
-        layout = layout_of(
-            header,
-            self.knowledge,
-            asked.map,
-            id=asked.id,
-            label=asked.label,
-            ignore=asked.ignore,
-            ignore_others=asked.ignore_others,
-            problems=problems,
-            place=self.source.place(1),
-        )
-        for problem in problems.warnings:
-            if problem not in self._told:
-                self._told.add(problem)
-                tell(printable(problem.headline()))
-        if layout is None:
-            raise Stopped("\n".join(render(problem, problems.texts) for problem in problems.errors))
-        return layout
 
     def _part(self, table: Table, raw: pl.DataFrame, before: int) -> Callable[[], Part]:
         def evaluated() -> Part:
@@ -158,7 +166,8 @@ class TableFeed:
                 at = int(rows.search_sorted(results[ROW][number]))
                 return table.findings(whole.row(at, named=True), results[TAKEN][number].split(JOINT))
 
-            return Part(results, [*rejects, *broken], tally, findings, batch.assumed)
+            in_order = sorted([*rejects, *broken], key=lambda reject: reject.row)
+            return Part(results, in_order, tally, findings, batch.assumed)
 
         return evaluated
 

@@ -6,7 +6,7 @@ import csv
 import math
 import random
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -131,12 +131,12 @@ def batch(
         bad_value=bad_value,
         detail=report is not None,
     )
-    each = feeds_of(files, knowledge, options)
+    chosen = random.SystemRandom().randrange(2**32) if seed is None else seed
     try:
+        each = feeds_of(files, knowledge, options)
         if explain_row is not None:
             return _explain(each, explain_row, knowledge)
         assert output is not None and listed is not None
-        chosen = random.SystemRandom().randrange(2**32) if seed is None else seed
         run = _Run(knowledge, options, Sample(verify, chosen), several=len(files) > 1 or isinstance(each[0], feeds.CaseFeed))
         run.write(each, output, listed, report)
         if report is not None:
@@ -195,14 +195,22 @@ def read_map_file(path: str, knowledge: Knowledge) -> Map:
 
 def _check_apart(files: list[Path], written: list[tuple[str, Path | None]]) -> None:
     """What is written is no input, nor written twice."""
-    taken = {file.resolve(): f"{path_text(file)} is one of the inputs" for file in files}
+    taken = {_resolved(file): f"{path_text(file)} is one of the inputs" for file in files}
     for option, path in written:
         if path is not None:
-            if path.resolve() in taken:
-                raise click.UsageError(f"{option}: {taken[path.resolve()]}")
-            taken[path.resolve()] = f"{path_text(path)} is written by another option"
-            if not path.resolve().parent.is_dir():
-                raise click.UsageError(f"{option}: there is no folder {path_text(path.resolve().parent)}")
+            where = _resolved(path)
+            if where in taken:
+                raise click.UsageError(f"{option}: {taken[where]}")
+            taken[where] = f"{path_text(path)} is written by another option"
+            if not where.parent.is_dir():
+                raise click.UsageError(f"{option}: there is no folder {path_text(where.parent)}")
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except RuntimeError as fault:  # what Python says up to 3.12
+        raise click.UsageError(f"{path_text(path)} is a link that leads to itself") from fault
 
 
 # The run --------------------------------------------------------------------------------------------------------------
@@ -253,24 +261,28 @@ class _Run:
 
     def write(self, each: list[Feed], output: Path, listed: Path, report: Path | None) -> None:
         """Both files, whole or not at all; `listed` only where there is something to list."""
-        from .table_files import Sink, kind_of
+        from .feeds import Stopped
+        from .table_files import Sink, kind_of, named
 
-        with ExitStack() as stack:
+        with named(path_text(output)), ExitStack() as stack:
             stream = stack.enter_context(written_whole(output, binary=True))
-            sink = Sink(stream, kind_of(output))
+            sink = stack.enter_context(Sink(stream, kind_of(output)))
             lines = _Rejects(stack, listed)
             for part in evaluated(each):
                 self.tally.add(part.tally)
                 self.assumed |= part.assumed
                 for reject in part.rejects:
                     if self.options.bad_value == "stop":
-                        raise click.ClickException(f"{reject.file}: row {reject.row}: {reject.reason}")
+                        raise Stopped(reject.told())
                     lines.add(reject)
                     self.tally.bad[reject.column, reject.code] += 1
                 self.sample.look(part)
-                sink.add(self._columns(part))
-            sink.close()
+                with named(path_text(output)):
+                    sink.add(self._columns(part))
+            with named(path_text(output)):
+                sink.close()
             self.verify()
+            lines.close()
 
     def _columns(self, part: Part) -> Any:
         from .engine.population.tables import ROW, TAKEN
@@ -280,12 +292,6 @@ class _Run:
         if self.options.bad_value == "unknown":
             return results.rename({TAKEN: "taken_as_unknown"})
         return results.drop(TAKEN)
-
-    def _units(self) -> Iterator[str]:
-        for name in sorted(self.assumed):
-            scale = self.knowledge.findings[name].scale
-            assert scale is not None
-            yield f"{name} {scale.unit}"
 
     def verify(self) -> None:
         """Raises `Disagreement` where Experta concludes anything else about the patients drawn."""
@@ -314,29 +320,15 @@ class _Run:
             else (),
             verified=len(self.sample.kept),
             seed=self.sample.seed,
-            notices=("numbers without a unit were read in: " + ", ".join(self._units()),) if self.assumed else (),
+            notices=tuple(assumed_units(self.knowledge, self.assumed)),
         )
         with written_whole(report) as stream:
             stream.write(page(self.knowledge, self.tally, about))
 
     def end(self, output: Path, listed: Path) -> int:
         """Prints the summary; the exit code."""
-        tally = self.tally
-        for line in summary(self.knowledge, tally):
-            click.echo(printable(line), err=True)
-        if self.assumed:
-            click.echo("numbers without a unit were read in: " + ", ".join(self._units()), err=True)
-        bad = tally.bad.total()
-        if bad:
-            click.echo(f"{counted(bad, 'fault')} listed in {path_text(listed)}", err=True)
-        if self.sample.kept:
-            click.echo(
-                f"{counted(len(self.sample.kept), 'row')} verified through Experta (--seed {self.sample.seed})", err=True
-            )
-        click.echo(f"-> {path_text(output)}", err=True)
-        if not tally.rows:
-            return NOTHING
-        return BAD_CASE if tally.rejected else DONE
+        verified = len(self.sample.kept), self.sample.seed
+        return sum_up(self.knowledge, self.tally, self.assumed, output, listed, verified)
 
 
 class _Rejects:
@@ -344,15 +336,32 @@ class _Rejects:
 
     def __init__(self, stack: ExitStack, path: Path) -> None:
         self.stack, self.path = stack, path
+        self.stream: Any = None
         self.lines: Any = None
+        self.quoted: Any = None
 
     def add(self, reject: tuple[Any, ...]) -> None:
         if self.lines is None:
-            from .feeds import Reject
+            self._begin()
+        # Python's writer leaves a lone carriage return without quotes, where every reader ends the row.
+        (self.quoted if any("\r" in text for text in reject if isinstance(text, str)) else self.lines).writerow(reject)
 
-            self.lines = csv.writer(self.stack.enter_context(written_whole(self.path)), lineterminator="\n")
-            self.lines.writerow(Reject._fields)
-        self.lines.writerow(reject)
+    def close(self) -> None:
+        """All are in the file's hands; where there are none, what an earlier run listed is replaced."""
+        if self.lines is None and self.path.is_file():
+            self._begin()
+        if self.lines is not None:
+            self.stream.flush()
+
+    def _begin(self) -> None:
+        from .feeds import Reject
+        from .table_files import named
+
+        self.stack.enter_context(named(path_text(self.path)))
+        self.stream = self.stack.enter_context(written_whole(self.path))
+        self.lines = csv.writer(self.stream, lineterminator="\n")
+        self.quoted = csv.writer(self.stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        self.lines.writerow(Reject._fields)
 
 
 def evaluated(each: Iterable[Feed]) -> Iterator[Part]:
@@ -427,7 +436,8 @@ def summary(knowledge: Knowledge, tally: Tally) -> Iterator[str]:
     """What a run has come to, in a few lines."""
     from .engine.knowledge.model import URGENCIES
 
-    yield f"{counted(tally.rows, 'patient')}: {tally.evaluated:,} evaluated, {tally.rejected:,} rejected"
+    patients = f"{tally.rows:,} patient{'' if tally.rows == 1 else 's'}"
+    yield f"{patients}: {tally.evaluated:,} evaluated, {tally.rejected:,} rejected"
     if tally.evaluated:
         yield "urgency: " + ", ".join(f"{tally.urgency[u]:,} {u}" for u in reversed(URGENCIES) if tally.urgency[u])
         leading = [(n, d) for d, n in tally.leading.items()]
@@ -437,6 +447,31 @@ def summary(knowledge: Knowledge, tally: Tally) -> Iterator[str]:
         yield f"outside the usual range, taken as given: {names}"
     for (column, code), number in tally.bad.most_common(MOST_SHOWN):
         yield f"cannot be read: {number:,} x {code}{f' in {column}' if column else ''}"
+
+
+def assumed_units(knowledge: Knowledge, assumed: Collection[str]) -> Iterator[str]:
+    """In what numbers were read beside which nothing names a unit."""
+    if assumed:
+        scales = ((name, knowledge.findings[name].scale) for name in sorted(assumed))
+        units = ", ".join(f"{name} {scale.unit}" for name, scale in scales if scale is not None)
+        yield f"numbers without a unit were read in: {units}"
+
+
+def sum_up(
+    knowledge: Knowledge, tally: Tally, assumed: Collection[str], output: Path, listed: Path, verified: tuple[int, int]
+) -> int:
+    """Prints what a run has come to, with how many rows were verified and by which seed; the exit code."""
+    for line in (*summary(knowledge, tally), *assumed_units(knowledge, assumed)):
+        click.echo(printable(line), err=True)
+    if tally.bad.total():
+        click.echo(f"{counted(tally.bad.total(), 'fault')} listed in {path_text(listed)}", err=True)
+    number, seed = verified
+    if number:
+        click.echo(f"{counted(number, 'row')} verified through Experta (--seed {seed})", err=True)
+    click.echo(f"-> {path_text(output)}", err=True)
+    if not tally.rows:
+        return NOTHING
+    return BAD_CASE if tally.rejected else DONE
 
 
 def _explain(each: list[Feed], id: str, knowledge: Knowledge) -> int:
@@ -452,7 +487,7 @@ def _explain(each: list[Feed], id: str, knowledge: Knowledge) -> int:
             return DONE
         for reject in part.rejects:
             if reject.id == id:
-                click.echo(f"{reject.file}: row {reject.row}: {reject.column}: {reject.reason}", err=True)
+                click.echo(reject.told(), err=True)
                 return BAD_CASE
     click.echo(f"no patient is called {printable(id)}", err=True)
     return NOTHING

@@ -7,6 +7,7 @@ Python's own reader, strictly.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -26,8 +27,12 @@ SUFFIXES = {".csv": CSV, ".tsv": CSV, ".ndjson": NDJSON, ".jsonl": NDJSON, ".par
 BLOCK = 1 << 23  # bytes of a CSV or NDJSON file that are read at once
 ROWS = 50_000  # rows of a Parquet file that are read at once
 LONGEST = 1 << 27  # bytes without the end of a row: a quote that is never closed
+MOST_COLUMNS = 20_000  # of an NDJSON file, where each row may name others
+MOST_CELLS = 10_000_000  # of an NDJSON file, read at once
 SEPARATORS = (",", ";", "\t")
 BROKEN = "\x00broken"  # of the column that says why a line is no row; no header holds a NUL
+_BOM = b"\xef\xbb\xbf"
+csv.field_size_limit(LONGEST)  # a long value is as good beside a quote as in a block that polars reads
 
 
 class Unreadable(Exception):
@@ -40,6 +45,17 @@ class Unreadable(Exception):
 def kind_of(path: Path) -> str:
     """`csv`, `ndjson` or `parquet`, by the suffix; '' for anything else."""
     return SUFFIXES.get(path.suffix.lower(), "")
+
+
+@contextlib.contextmanager
+def named(name: str) -> Iterator[None]:
+    """Faults of the system say which file they are about: a full disk does not by itself."""
+    try:
+        yield
+    except OSError as fault:
+        if fault.filename is None:
+            fault.filename = name
+        raise
 
 
 class Source:
@@ -60,36 +76,43 @@ class Source:
     def parts(self) -> Iterator[pl.DataFrame]:
         """The rows in order. Raises `Unreadable`."""
         readers = {CSV: self._csv, NDJSON: self._ndjson, PARQUET: self._parquet}
-        yield from readers[self.kind]()
+        with named(self.name):
+            yield from readers[self.kind]()
 
     # CSV
 
     def _csv(self) -> Iterator[pl.DataFrame]:
         with self.path.open("rb") as stream:
             blocks = _Blocks(stream, self)
-            first = next(blocks, None)
-            if first is None:
-                raise Unreadable(self.place(1), "the file is empty", "a table begins with the names of its columns")
-            separator, rest, line = self._header(first)
+            separator, rest, line = self._header(next(blocks, b""))
             while True:
                 if rest:
                     frame = self._block(rest, line, separator)
                     if frame.height:
                         yield frame
-                    line += rest.count(b"\n")
-                self.done = stream.tell()
+                    line += _line_ends(rest)
+                self.done = blocks.done
                 following = next(blocks, None)
                 if following is None:
                     return
                 rest = following
 
+    def separator(self) -> str:
+        """That of a CSV file; `header` is set, and no row is read."""
+        with named(self.name), self.path.open("rb") as stream:
+            return self._header(next(_Blocks(stream, self), b""))[0]
+
     def _header(self, block: bytes) -> tuple[str, bytes, int]:
         """The separator, what follows the header, and its line number; `header` is set."""
+        if not block:
+            raise Unreadable(self.place(1), "the file is empty", "a table begins with the names of its columns")
         if block.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise Unreadable(self.place(1), "the file is written in UTF-16", "save it as UTF-8")
         if block.startswith(b"PK\x03\x04"):
             raise Unreadable(self.place(1), "this is a workbook or an archive", "save the sheet as CSV")
-        block = block.removeprefix(b"\xef\xbb\xbf")
+        if block.startswith(b"\x1f\x8b"):
+            raise Unreadable(self.place(1), "the file is compressed", "unpack it with gunzip")
+        block = block.removeprefix(_BOM)
         end = _end_of_row(block)
         head = self._text(block[:end], 1)
         separator = "\t" if self.path.suffix.lower() == ".tsv" else max(SEPARATORS, key=head.count)
@@ -97,7 +120,7 @@ class Source:
         if not rows or not any(name.strip() for name in rows[0]):
             raise Unreadable(self.place(1), "the first line names no column", "a table begins with the names of its columns")
         self.header = tuple(rows[0])
-        return separator, block[end:], 1 + block[:end].count(b"\n")
+        return separator, block[end:], 1 + _line_ends(block[:end])
 
     def _block(self, block: bytes, line: int, separator: str) -> pl.DataFrame:
         if b"\r" in block:
@@ -105,9 +128,9 @@ class Source:
         if not block.endswith(b"\n"):
             block += b"\n"
         width = len(self.header)
-        simple = not (b'"' in block or b"\r" in block or b"\n\n" in block or block.startswith(b"\n")) and width > 1
+        odd = b'"' in block or b"\r" in block or b"\n\n" in block or block.startswith((b"\n", _BOM))  # which polars skips
         text = self._text(block, line)
-        if not simple:
+        if odd or width == 1:
             return self._slowly(text, line, separator)
         if block.count(separator.encode()) != block.count(b"\n") * (width - 1):
             self._say_where(text, line, separator)
@@ -150,7 +173,17 @@ class Source:
             raise Unreadable(
                 self.place(line + before), f"this is no CSV: {said}", "a quote inside a text is doubled"
             ) from fault
+        self._check_quotes(text, line, separator)
         return rows
+
+    def _check_quotes(self, text: str, line: int, separator: str) -> None:
+        """That no value has a quote without beginning with one: readers disagree on what it is, and on where rows end."""
+        value = rf'"(?:[^"]|"")*+"|[^"{separator}\r\n]*+'
+        sound = re.compile(rf"(?:(?:{value})(?:[{separator}\r\n]|\Z))*+").match(text)
+        if sound is not None and sound.end() < len(text):
+            number = _line_ends(text[: sound.end()].encode())
+            said = "a quote stands inside a value that does not begin with one"
+            raise Unreadable(self.place(line + number), said, "put the value in quotes, and double those inside it")
 
     def _say_where(self, text: str, line: int, separator: str) -> None:
         for number, row in enumerate(text.split("\n")[:-1]):
@@ -164,12 +197,12 @@ class Source:
 
     def _text(self, block: bytes, line: int) -> str:
         if b"\0" in block:
-            number = block[: block.index(b"\0")].count(b"\n")
+            number = _line_ends(block[: block.index(b"\0")])
             raise Unreadable(self.place(line + number), "there is a NUL byte: this is no text file")
         try:
             return block.decode("utf-8")
         except UnicodeDecodeError as fault:
-            number = block[: fault.start].count(b"\n")
+            number = _line_ends(block[: fault.start])
             raise Unreadable(self.place(line + number), "the text is not UTF-8", "save the table as UTF-8") from fault
 
     # NDJSON
@@ -179,17 +212,25 @@ class Source:
         names: dict[str, None] = {}
         with self.path.open("rb") as stream:
             line = 1
-            for block in _Blocks(stream, self, quotes=False):
+            blocks = _Blocks(stream, self, quotes=False)
+            for block in blocks:
                 rows = []
-                for number, text in enumerate(self._text(block.removeprefix(b"\xef\xbb\xbf"), line).split("\n")):
+                for number, text in enumerate(self._text(block.removeprefix(_BOM), line).split("\n")):
                     if text.strip():
                         rows.append(_json_row(text, line + number))
                         names.update(dict.fromkeys(rows[-1]))
-                line += block.count(b"\n")
-                self.done = stream.tell()
                 self.header = tuple(name for name in names if name != BROKEN)
-                if rows:
-                    columns = {name: [row.get(name) for row in rows] for name in (*self.header, BROKEN)}
+                if len(self.header) > MOST_COLUMNS:
+                    said = f"the rows name more than {MOST_COLUMNS:,} columns"
+                    raise Unreadable(self.place(line), said, "a table has the same keys in each row")
+                if rows and not self.header and BROKEN in names:
+                    raise Unreadable(self.place(line), f"no row can be read: {rows[0].get(BROKEN)}")
+                line += block.count(b"\n")
+                self.done = blocks.done
+                at_once = max(1, MOST_CELLS // (len(self.header) + 1))
+                for first in range(0, len(rows), at_once):
+                    some = rows[first : first + at_once]
+                    columns = {name: [row.get(name) for row in some] for name in (*self.header, BROKEN)}
                     yield pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
         if not names:
             raise Unreadable(self.place(1), "the file is empty", "a table has one JSON object a line")
@@ -198,19 +239,23 @@ class Source:
 
     def _parquet(self) -> Iterator[pl.DataFrame]:
         try:
-            file = pq.ParquetFile(self.path, memory_map=True)
+            file = pq.ParquetFile(self.path, memory_map=True, page_checksum_verification=True)
             self.total = file.metadata.num_rows
             self.header = tuple(file.schema_arrow.names)
             for field in file.schema_arrow:
-                if pa.types.is_nested(field.type) or pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
-                    said = f"column {shown(field.name)} holds {field.type}, not single values"
-                    raise Unreadable(self.place(1), said, "write one value a column")
+                if not _is_single(field.type):
+                    said = f"column {shown(field.name)} holds {field.type}, not texts, numbers, yes-no or dates"
+                    raise Unreadable(self.place(1), said, "write one such value a column, or leave the column out")
             for batch in file.iter_batches(batch_size=ROWS):
                 self.done += batch.num_rows
-                frame = pl.from_arrow(batch)
+                batch.validate(full=True)  # polars takes it on trust that a text is UTF-8
+                frame = pl.from_arrow(batch.rename_columns([f"c{n}" for n in range(batch.num_columns)]))
                 assert isinstance(frame, pl.DataFrame)
-                yield frame
-        except (pa.ArrowException, OSError, EOFError) as fault:
+                # By the shortest text that means the number: 3.1, and not 3.0999999046325684.
+                yield _named(frame.with_columns(pl.col(pl.Float32).cast(pl.String).cast(pl.Float64)), self.header)
+            if self.done != self.total:
+                raise pa.ArrowInvalid(f"it tells of {self.total:,} rows and holds {self.done:,}")
+        except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as fault:
             said = str(fault).split("\n")[0].split(". ")[0]
             raise Unreadable(self.place(1), f"this is no whole Parquet file: {said}") from fault
 
@@ -221,6 +266,7 @@ class _Blocks:
     def __init__(self, stream: BinaryIO, source: Source, quotes: bool = True) -> None:
         self.stream, self.source, self.quotes = stream, source, quotes
         self.rest = b""
+        self.done = 0  # bytes; counted, for a pipe does not know
         self.lines = 1
 
     def __iter__(self) -> Iterator[bytes]:
@@ -229,6 +275,7 @@ class _Blocks:
     def __next__(self) -> bytes:
         while True:
             more = self.stream.read(BLOCK)
+            self.done += len(more)
             block = self.rest + more
             if not more:
                 if not block:
@@ -258,6 +305,11 @@ def _last_row(block: bytes) -> int:
     return end
 
 
+def _line_ends(block: bytes) -> int:
+    """How many lines end in the block, be it with `\\n`, `\\r\\n` or `\\r`."""
+    return block.count(b"\n") + (block.count(b"\r") - block.count(b"\r\n") if b"\r" in block else 0)
+
+
 def _end_of_row(block: bytes) -> int:
     """Where the first row of the block ends."""
     end = quotes = 0
@@ -276,6 +328,17 @@ def _named(frame: pl.DataFrame, header: Sequence[str]) -> pl.DataFrame:
     return frame.rename(dict(zip(frame.columns, header, strict=True))) if len(set(header)) == len(header) else frame
 
 
+def _is_single(kind: pa.DataType) -> bool:
+    """Whether polars holds values of the type, each as one text, number, yes-no or date."""
+    if pa.types.is_dictionary(kind):
+        return _is_single(kind.value_type)
+    types = pa.types
+    texts = (types.is_string, types.is_large_string, types.is_string_view)
+    numbers = (types.is_integer, types.is_floating, types.is_decimal128)
+    dates = (types.is_date, types.is_time, types.is_timestamp)
+    return any(is_so(kind) for is_so in (types.is_null, types.is_boolean, *texts, *numbers, *dates))
+
+
 class _Twice(Exception):
     pass
 
@@ -290,16 +353,21 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _json_row(text: str, line: int) -> dict[str, str | None]:
     try:
         row = json.loads(text, parse_float=str, parse_int=str, parse_constant=str, object_pairs_hook=_pairs)
+        if not isinstance(row, dict):
+            return {BROKEN: f"line {line} is no JSON object"}
+        texts = {name: _json_text(value) for name, value in row.items()}
+        if "\\u" in text:
+            json.dumps(texts, ensure_ascii=False).encode()
     except _Twice:
         return {BROKEN: f"line {line} has a key twice"}
+    except UnicodeEncodeError:
+        return {BROKEN: f"line {line} has half a character, a surrogate without the other"}
     except (ValueError, RecursionError) as fault:
         said = f": {fault.msg}" if isinstance(fault, json.JSONDecodeError) else ""
         return {BROKEN: f"line {line} is no JSON{said}"}
-    if not isinstance(row, dict):
-        return {BROKEN: f"line {line} is no JSON object"}
-    if any("\x00" in name for name in row):
+    if any("\x00" in name for name in texts):
         return {BROKEN: f"line {line} has a NUL in a name"}
-    return {name: _json_text(value) for name, value in row.items()}
+    return texts
 
 
 def _json_text(value: Any) -> str | None:
@@ -314,7 +382,7 @@ def _json_text(value: Any) -> str | None:
 
 
 class Sink:
-    """Writes a table part by part."""
+    """Writes a table part by part; what is not closed in the end is no table, and need not be."""
 
     def __init__(self, stream: BinaryIO, kind: str) -> None:
         self.stream, self.kind = stream, kind
@@ -336,5 +404,16 @@ class Sink:
         self._first = False
 
     def close(self) -> None:
+        """The table is whole, and out of our hands: what the disk cannot take is said now."""
         if self._parquet is not None:
             self._parquet.close()
+        self.stream.flush()
+
+    def __enter__(self) -> Sink:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._parquet is not None and self._parquet.is_open:
+            with contextlib.suppress(Exception):  # whatever went wrong before is what is told
+                self._parquet.close()
+            self._parquet.is_open = False  # or it would be closed, and complain, once more when it is collected

@@ -5,13 +5,12 @@ negated or summed, so that no engine's idea of missing values can turn unknown i
 what the findings say, then concepts, scores and gated findings, each after all that it rests on, then rules, levels and
 urgency. What no column tells is unknown, and is folded away before anything is computed.
 
-The columns that a plan reads, made by `typed.py` or `cells.py`:
+The columns that a plan reads, as `rows.py`, `tables.py` and `evaluation.py` make them:
 
-- of a yes-no finding NAME, `NAME.yes` and `NAME.no`;
+- of a yes-no finding NAME, `NAME/yes` and `NAME/no`;
 - of a choice, `NAME`, null where unknown;
-- of a quantity, `NAME.low` and `NAME.high` in half-steps (`steps.py`), and `NAME.from` and `NAME.to`, its reference
-interval, where
-  rows bring their own.
+- of a quantity, `NAME/low` and `NAME/high` in half-steps (`steps.py`), and `NAME/from` and `NAME/to`, its reference
+  interval, where rows bring their own.
 """
 
 from __future__ import annotations
@@ -69,6 +68,32 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """A text for each row: the first whose mask is true there."""
+
+    of: tuple[tuple[nw.Expr, str], ...]
+    otherwise: str
+
+    @property
+    def text(self) -> nw.Expr:
+        found = _column(self.otherwise)
+        for mask, text in reversed(self.of):
+            found = nw.when(mask).then(_column(text)).otherwise(found)
+        return found
+
+
+def choice(of: Iterable[tuple[Mask, str]], otherwise: str) -> Choice:
+    """The same without the masks that are nowhere true, and what comes after one that is everywhere."""
+    kept: list[tuple[nw.Expr, str]] = []
+    for mask, text in of:
+        if mask is True:
+            return Choice(tuple(kept), text)
+        if mask is not False:
+            kept.append((mask, text))
+    return Choice(tuple(kept), otherwise)
+
+
+@dataclass(frozen=True, eq=False)
 class Plan:
     """Expressions in stages, each over the columns of those before it. `derivations` come first, and tell what is at
     fault."""
@@ -78,6 +103,7 @@ class Plan:
     stages: tuple[Stage, ...]
     results: Mapping[str, nw.Expr]
     lists: Mapping[str, tuple[tuple[str, nw.Expr], ...]]  # of each result that joins ids: the id, and the mask of its rows
+    choices: Mapping[str, Choice]  # of each result that is one of a few texts
     known: Mapping[str, Mask] = field(default_factory=dict)  # finding -> for whom it is known, or no because its gate is
     waiting: Mapping[str, Mask] = field(default_factory=dict)  # finding -> for whom it keeps a diagnosis undecided
 
@@ -179,20 +205,9 @@ def _column(value: Number | bool | str) -> nw.Expr:
     return nw.lit(value, nw.String) if isinstance(value, str) else value
 
 
-def _text(choices: Iterable[tuple[Mask, str]], otherwise: str) -> nw.Expr:
-    """The first text whose mask is true."""
-    found = _column(otherwise)
-    for mask, text in reversed(list(choices)):
-        if mask is True:
-            found = _column(text)
-        elif mask is not False:
-            found = nw.when(mask).then(_column(text)).otherwise(found)
-    return found
-
-
 def joined(ids: Iterable[tuple[str, nw.Expr]]) -> nw.Expr:
     """The ids whose masks are true, in their order, in one text."""
-    parts = [_text([(mask, id + JOINT)], "") for id, mask in ids]
+    parts = [Choice(((mask, id + JOINT),), "").text for id, mask in ids]
     return nw.concat_str(parts).str.strip_chars(JOINT) if parts else _column("")
 
 
@@ -228,7 +243,10 @@ class Compiler:
         wanted = results.columns()
         known = {name: self._known(name) for name in self._tellable()} if waiting else {}
         lacking = results.waiting() if waiting else {}
-        return Plan(tuple(self.derivations), tuple(self.faults), tuple(self.stages), wanted, results.lists, known, lacking)
+        stages = tuple(self.stages)
+        return Plan(
+            tuple(self.derivations), tuple(self.faults), stages, wanted, results.lists, results.choices, known, lacking
+        )
 
     # Stages
 
@@ -266,7 +284,7 @@ class Compiler:
         scale = self.knowledge.findings[name].scale
         assert scale is not None and scale.derived is not None
         inputs = [self.knowledge.findings[i] for i in scale.derived.inputs]
-        ends = [(nw.col(f"{i.name}.low"), nw.col(f"{i.name}.high")) for i in inputs]
+        ends = [(nw.col(f"{i.name}/low"), nw.col(f"{i.name}/high")) for i in inputs]
         known = both([low == high for low, high in ends])
         if scale.derived.how == "ratio":
             known = both([known, ends[1][0] != 0])
@@ -284,14 +302,14 @@ class Compiler:
         except TooWide as fault:
             raise TooWide(name) from fault
         from_what = f"{scale.derived.how.replace('_', ' ')} of {', '.join(scale.derived.inputs)}"
-        new, can = f"{name}.derived", f"{name}.derivable"
+        new, can = f"{name}/derived", f"{name}/derivable"
         self.derivations.append({new: value, can: _column(known)})
         implausible = (nw.col(new) < half_steps(scale.plausible[0], scale.decimals)) | (
             nw.col(new) > half_steps(scale.plausible[1], scale.decimals)
         )
         applies = nw.col(can)
         if name in self.present:
-            low, high = nw.col(f"{name}.low"), nw.col(f"{name}.high")
+            low, high = nw.col(f"{name}/low"), nw.col(f"{name}/high")
             differs = applies & ((low > nw.col(new)) | (high < nw.col(new)))
             self._fault(
                 f"contradiction:{name}",
@@ -300,7 +318,7 @@ class Compiler:
                 differs,
                 f"'{name}' differs from the {from_what}",
             )
-            applies = applies & (low != high)
+            applies = applies & (low != high) & ~nw.col(f"contradiction:{name}")
             old_low, old_high = low, high
         else:
             old_low, old_high = _column(-FAR), _column(FAR)
@@ -311,10 +329,11 @@ class Compiler:
             applies & implausible,
             f"'{name}' ({from_what}) is not plausible",
         )
+        applies = applies & ~nw.col(f"implausible:{name}")
         self.derivations.append(
             {
-                f"{name}.low": nw.when(applies).then(nw.col(new)).otherwise(old_low),
-                f"{name}.high": nw.when(applies).then(nw.col(new)).otherwise(old_high),
+                f"{name}/low": nw.when(applies).then(nw.col(new)).otherwise(old_low),
+                f"{name}/high": nw.when(applies).then(nw.col(new)).otherwise(old_high),
             }
         )
         self.present.setdefault(name, False)
@@ -323,14 +342,25 @@ class Compiler:
         for fault in self.knowledge.impossible.values():
             mask = self._raw(fault.when, True)
             if mask is not False:
-                names = tuple(dict.fromkeys(n for n in _names(fault.when)))
+                names = tuple(_names(fault.when))
                 self._fault(
                     f"impossible:{fault.id}", "impossible", names, _column(mask), f"cannot hold together: {fault.title}"
                 )
 
     def _fault(self, column: str, code: str, names: tuple[str, ...], where: nw.Expr, message: str) -> None:
         self.derivations.append({column: where})
-        self.faults.append(Fault(column, code, names, message))
+        self.faults.append(Fault(column, code, self._with_inputs(names), message))
+
+    def _with_inputs(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """With all that the derived ones among them rest on: what is derived is at odds for as long as these are known."""
+        found = dict.fromkeys(names)
+        pending = list(names)
+        while pending:
+            scale = self.knowledge.findings[pending.pop(0)].scale
+            inputs = scale.derived.inputs if scale is not None and scale.derived is not None else ()
+            pending += [name for name in inputs if name not in found]
+            found |= dict.fromkeys(inputs)
+        return tuple(found)
 
     def _raw(self, condition: Condition, wanted: bool) -> Mask:
         """A condition over the answers alone: before any gate, concept or score."""
@@ -350,14 +380,14 @@ class Compiler:
 
     def _new_leaf(self, leaf: Leaf, wanted: bool) -> Mask:
         if isinstance(leaf, Is) and leaf.name in self._depth:
-            return self._columns[f"{leaf.name}.{'yes' if wanted else 'no'}"]
+            return self._columns[f"{leaf.name}/{'yes' if wanted else 'no'}"]
         if isinstance(leaf, Compare) and leaf.name in self._totals:
             return self._total_compared(leaf, wanted)
         mask = self._of_finding(leaf, wanted)
         if isinstance(mask, bool) or isinstance(leaf, Is):
             return mask
         # Of the findings alone, so that it belongs in the first stage, where it is computed once.
-        name = f"leaf.{len(self._leaf_masks)}"
+        name = f"leaf/{len(self._leaf_masks)}"
         self.stages[0][name] = mask
         return nw.col(name) if len(self.stages) > 1 else mask
 
@@ -366,7 +396,7 @@ class Compiler:
             return False
         name = leaf.name
         if isinstance(leaf, Is):
-            return nw.col(f"{name}.yes") if wanted else nw.col(f"{name}.no")
+            return nw.col(f"{name}/yes") if wanted else nw.col(f"{name}/no")
         if isinstance(leaf, IsOneOf):
             others = [c for c, _ in self.knowledge.findings[name].choices if c not in leaf.values]
             return either([(nw.col(name) == c).fill_null(False) for c in (leaf.values if wanted else others)])
@@ -375,7 +405,7 @@ class Compiler:
     def _of_quantity(self, leaf: Leaf, wanted: bool) -> Mask:
         scale = self.knowledge.findings[leaf.name].scale
         assert scale is not None
-        low, high = nw.col(f"{leaf.name}.low"), nw.col(f"{leaf.name}.high")
+        low, high = nw.col(f"{leaf.name}/low"), nw.col(f"{leaf.name}/high")
         if isinstance(leaf, Compare):
             operator = leaf.operator if wanted else OPPOSITE[leaf.operator]
             return surely(low, high, operator, limit_in_steps(leaf.limit, scale.decimals))
@@ -390,7 +420,7 @@ class Compiler:
             operator, factor, end, limit = leaf.operator, leaf.factor, "to", scale.reference[1]
         operator = operator if wanted else OPPOSITE[operator]
         if self.present[leaf.name]:
-            return surely_to(low, high, operator, nw.col(f"{leaf.name}.{end}"), factor)
+            return surely_to(low, high, operator, nw.col(f"{leaf.name}/{end}"), factor)
         return surely(low, high, operator, limit_in_steps(factor * limit, scale.decimals))
 
     def _tellable(self) -> list[str]:
@@ -408,10 +438,10 @@ class Compiler:
             return False
         kind = self.knowledge.findings[name].kind
         if kind == YES_NO:
-            return nw.col(f"{name}.yes") | nw.col(f"{name}.no")
+            return nw.col(f"{name}/yes") | nw.col(f"{name}/no")
         if kind == CHOICE:
             return ~nw.col(name).is_null()
-        return (nw.col(f"{name}.low") != -FAR) | (nw.col(f"{name}.high") != FAR)
+        return (nw.col(f"{name}/low") != -FAR) | (nw.col(f"{name}/high") != FAR)
 
     def idle(self, name: str) -> Mask:
         """Where it makes no sense to ask for the finding: its gate is no, or waits only for what makes no sense to ask."""
@@ -436,15 +466,15 @@ class Compiler:
         if name in self.knowledge.concepts:
             when = self.knowledge.concepts[name].when
             for wanted, word in ((True, "yes"), (False, "no")):
-                self._columns[f"{name}.{word}"] = self.column(f"{name}.{word}", self.mask(when, wanted))
+                self._columns[f"{name}/{word}"] = self.column(f"{name}/{word}", self.mask(when, wanted))
             return
         gate = self.knowledge.findings[name].ask_when
         assert gate is not None
         yes, no = self._of_finding(Is(name), True), self._of_finding(Is(name), False)
         closed = both([but_not(either([yes, no])), self.mask(gate, False)])
-        self._columns[f"{name}.yes"] = yes
+        self._columns[f"{name}/yes"] = yes
         # Under another name: the answer itself is still read by what cannot hold together.
-        self._columns[f"{name}.no"] = self.column(f"{name}.no or closed", either([no, closed]))
+        self._columns[f"{name}/no"] = self.column(f"{name}/no or closed", either([no, closed]))
 
     def _total(self, score: Score) -> tuple[Number, Number, int]:
         """The lowest and highest total in columns, in units of the last decimal of any item's points; how many decimals."""
@@ -458,26 +488,25 @@ class Compiler:
             low.append(_where(yes if points > 0 else not_no, points, 0))
             high.append(_where(not_no if points > 0 else yes, points, 0))
         for group in score.one_of:
-            low.append(self._first(group, decimals, min))
-            high.append(self._first(group, decimals, max))
+            low.append(self._first(group, decimals, least=True))
+            high.append(self._first(group, decimals, least=False))
         name = score.name
-        return self.column(f"{name}.low", _sum(low)), self.column(f"{name}.high", _sum(high)), decimals
+        return self.column(f"{name}/low", _sum(low)), self.column(f"{name}/high", _sum(high)), decimals
 
-    def _first(self, group: tuple[Item, ...], decimals: int, pick: Callable[[int, int], int]) -> Number:
+    def _first(self, group: tuple[Item, ...], decimals: int, *, least: bool) -> Number:
         """The least, or most, that the first item to hold can give; nothing where none may."""
-        found: Number = 0
-        for item in reversed(group):
+        may: dict[int, list[Mask]] = {}
+        before: Mask = False  # where an earlier item holds
+        for item in group:
             points = int(item.points.scaleb(decimals))
-            may = self._picked(points, found, pick)
-            found = _where(self.mask(item.when, True), points, _where(self.mask(item.when, False), found, may))
+            may.setdefault(points, []).append(both([but_not(before), but_not(self.mask(item.when, False))]))
+            before = either([before, self.mask(item.when, True)])
+        may.setdefault(0, []).append(but_not(before))
+        (last, *others) = sorted(may, reverse=least)
+        found: Number = last
+        for points in others:
+            found = _where(either(may[points]), points, found)
         return found
-
-    @staticmethod
-    def _picked(points: int, other: Number, pick: Callable[[int, int], int]) -> Number:
-        if isinstance(other, int):
-            return pick(points, other)
-        horizontal = nw.min_horizontal if pick is min else nw.max_horizontal
-        return horizontal(other, _column(points))
 
     def _total_compared(self, leaf: Compare, wanted: bool) -> Mask:
         low, high, decimals = self._totals[leaf.name]
@@ -521,19 +550,20 @@ class _Results:
         self.fired: dict[str, Mask] = {}
         self.open: dict[str, Mask] = {}
         self.lists: dict[str, tuple[tuple[str, nw.Expr], ...]] = {}
+        self.choices: dict[str, Choice] = {}
         self.flags: dict[str, Mask] = {}
         for rule in self.knowledge.rules.values():
-            self.fired[rule.id] = compiler.column(f"{rule.id}.fired", compiler.mask(rule.when, True))
+            self.fired[rule.id] = compiler.column(f"{rule.id}/fired", compiler.mask(rule.when, True))
             if rule.is_for:
                 no = compiler.mask(rule.when, False)
                 undecided = both([but_not(compiler.mask(rule.when, True)), but_not(no)])
-                self.open[rule.id] = compiler.column(f"{rule.id}.open", undecided)
+                self.open[rule.id] = compiler.column(f"{rule.id}/open", undecided)
         for flag in self.knowledge.red_flags.values():
-            self.flags[flag.id] = compiler.column(f"{flag.id}.fired", compiler.mask(flag.when, True))
+            self.flags[flag.id] = compiler.column(f"{flag.id}/fired", compiler.mask(flag.when, True))
         self.needs = {d.id: self._truth(d, "needs", d.needs) for d in self.knowledge.diagnoses.values()}
         self.likely_needs = {d.id: self._truth(d, "likely", d.likely_needs) for d in self.knowledge.diagnoses.values()}
         compiler._new_stage()
-        self.points = {d: compiler.column(f"{d}.points", self._points(d)) for d in self.knowledge.diagnoses}
+        self.points = {d: compiler.column(f"{d}/points", self._points(d)) for d in self.knowledge.diagnoses}
         compiler._new_stage()
         self.levels = {d.id: self._levels(d) for d in self.knowledge.diagnoses.values()}
         compiler._new_stage()
@@ -544,8 +574,8 @@ class _Results:
             return True, False
         yes, no = (self.compiler.mask(condition, wanted) for wanted in (True, False))
         return (
-            self.compiler.column(f"{diagnosis.id}.{word} yes", yes),
-            self.compiler.column(f"{diagnosis.id}.{word} no", no),
+            self.compiler.column(f"{diagnosis.id}/{word} yes", yes),
+            self.compiler.column(f"{diagnosis.id}/{word} no", no),
         )
 
     def _points(self, diagnosis: str) -> Number:
@@ -597,7 +627,7 @@ class _Results:
         before: Mask = False
         for level, where in first_of:
             here = both([where, but_not(before)])
-            levels[level] = self.compiler.column(f"{diagnosis.id}.{level}", here)
+            levels[level] = self.compiler.column(f"{diagnosis.id}/{level}", here)
             before = either([before, where])
         return levels
 
@@ -605,10 +635,15 @@ class _Results:
         """The columns of a result, in their order, without the id."""
         found = {"urgency": self._urgency(), "red_flags": self._red_flags(), "leading": self._leading()}
         for diagnosis in self.knowledge.order:
-            found[diagnosis] = _text(((mask, level) for level, mask in self.levels[diagnosis].items()), LEVELS[-1])
+            levels = self.levels[diagnosis].items()
+            found[diagnosis] = self._choice(diagnosis, ((mask, level) for level, mask in levels), LEVELS[-1])
             found[points_of(diagnosis)] = _column(self.points[diagnosis])
         found["rules"] = self._list("rules", self.fired.items())
         return found
+
+    def _choice(self, column: str, of: Iterable[tuple[Mask, str]], otherwise: str) -> nw.Expr:
+        self.choices[column] = choice(of, otherwise)
+        return self.choices[column].text
 
     def _list(self, column: str, masks: Iterable[tuple[str, Mask]]) -> nw.Expr:
         self.lists[column] = tuple((id, _column(mask)) for id, mask in masks if mask is not False)
@@ -624,7 +659,7 @@ class _Results:
                 for level in levels_asking_for(d, urgency)
             ]
             choices.append((either([*flags, *levels]), urgency))
-        return _text(choices, URGENCIES[0])
+        return self._choice("urgency", choices, URGENCIES[0])
 
     def _red_flags(self) -> nw.Expr:
         flags = sorted(self.knowledge.red_flags.values(), key=lambda f: (-URGENCIES.index(f.urgency), f.id))
@@ -642,14 +677,15 @@ class _Results:
                 here = _sum([_times(self.points[diagnosis], len(order)), base])
                 rank = _where(self.levels[diagnosis][level], here, rank)
             if not isinstance(rank, int) or rank >= 0:
-                ranks[diagnosis] = self.compiler.column(f"{diagnosis}.rank", rank)
+                ranks[diagnosis] = self.compiler.column(f"{diagnosis}/rank", rank)
         if not ranks:
-            return _column("")
+            return self._choice("leading", (), "")
         self.compiler._new_stage()
         best = nw.max_horizontal(*map(_column, ranks.values()))
-        highest = self.compiler.column("leading.rank", best)
+        highest = self.compiler.column("leading/rank", best)
         self.compiler._new_stage()
-        return _text([(highest < 0, ""), *((_column(rank) == highest, d) for d, rank in ranks.items())], "")
+        of = [(highest < 0, ""), *((_column(rank) == highest, d) for d, rank in ranks.items())]
+        return self._choice("leading", of, "")
 
     def waiting(self) -> dict[str, Mask]:
         """For whom each finding is unknown, while an open rule for a diagnosis that is undecided or not assessed waits for

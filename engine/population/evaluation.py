@@ -55,7 +55,10 @@ def results_of(table: Any, plan: Plan, reading: Reading, id: str) -> Any:
     for stage in reading.stages:
         table = table.with_columns(**stage)
     table = plan.decided(plan.derived(table))
-    faults = [*reading.faults, *((fault.column, nw.col(fault.column)) for fault in plan.faults)]
+    masks: dict[str, nw.Expr] = {}
+    for name, mask in (*reading.faults, *((fault.column, nw.col(fault.column)) for fault in plan.faults)):
+        masks[name] = masks[name] | mask if name in masks else mask  # what is given and what is derived may be implausible
+    faults = list(masks.items())
     sound: Mask = either(mask for _, mask in faults)
     results = dict(plan.results)
     if not isinstance(sound, bool):
@@ -74,7 +77,7 @@ def typed(knowledge: Knowledge, layout: Layout, schema: dict[str, Any], problems
         finding, dtype = knowledge.findings[column.finding], schema[column.name]
         if finding.kind == YES_NO and dtype in (nw.Boolean, nw.Object):
             value = nw.col(column.name)
-            first |= {f"{finding.name}.yes": _is(value, True), f"{finding.name}.no": _is(value, False)}
+            first |= {f"{finding.name}/yes": _is(value, True), f"{finding.name}/no": _is(value, False)}
         elif finding.kind == YES_NO and dtype in (nw.String, nw.Unknown):
             faults.append(_words(first, finding, column))
         elif finding.kind == CHOICE and dtype in (nw.String, nw.Categorical, nw.Enum, nw.Object, nw.Unknown):
@@ -96,8 +99,8 @@ def _is(value: nw.Expr, truth: bool) -> nw.Expr:
 
 def _words(first: Stage, finding: Finding, column: Column) -> tuple[str, nw.Expr]:
     text = _text(column)
-    first[f"{finding.name}.yes"] = text.is_in(YES_WORDS)
-    first[f"{finding.name}.no"] = text.is_in(NO_WORDS)
+    first[f"{finding.name}/yes"] = text.is_in(YES_WORDS)
+    first[f"{finding.name}/no"] = text.is_in(NO_WORDS)
     bad = f"unreadable:{finding.name}"
     first[bad] = ~text.is_in([*YES_WORDS, *NO_WORDS, *MEANS_UNKNOWN, ""])
     return bad, nw.col(bad)
@@ -112,7 +115,7 @@ def _text(column: Column) -> nw.Expr:
 
 def _choice(first: Stage, second: Stage, finding: Finding, column: Column) -> tuple[str, nw.Expr]:
     text = _text(column)
-    word = f"{finding.name}.word"
+    word = f"{finding.name}/word"
     first[word] = text.str.replace_all(" ", "_", literal=True)
     choices = [choice for choice, _ in finding.choices]
     known = nw.col(word).is_in(choices)
@@ -126,7 +129,7 @@ def _no_number(first: Stage, finding: Finding, column: Column) -> tuple[str, nw.
     """A column of texts says nothing of a quantity, and must not: pandas has such columns where all values are missing."""
     bad = f"unreadable:{finding.name}"
     first[bad] = ~_text(column).is_in([*MEANS_UNKNOWN, ""])
-    first[f"{finding.name}.low"], first[f"{finding.name}.high"] = nw.lit(-FAR, nw.Int64), nw.lit(FAR, nw.Int64)
+    first[f"{finding.name}/low"], first[f"{finding.name}/high"] = nw.lit(-FAR, nw.Int64), nw.lit(FAR, nw.Int64)
     return bad, nw.col(bad)
 
 
@@ -138,16 +141,16 @@ def _number(first: Stage, second: Stage, finding: Finding, column: Column, may_b
     if may_be_nan:
         told = told & ~number.is_nan().fill_null(True)
     near = told & (number.abs() <= convert.largest).fill_null(False)
-    steps, within = f"{finding.name}.steps", f"{finding.name}.near"
-    bad = f"implausible:{finding.name}"
+    steps, within = f"{finding.name}/steps", f"{finding.name}/near"
     first[steps] = convert.steps(nw.when(near).then(number).otherwise(nw.lit(0.0)))
     first[within] = near
-    first[f"{finding.name}.told"] = told
+    first[f"{finding.name}/told"] = told
     good = nw.col(within) & convert.is_plausible(nw.col(steps))
-    second[bad] = nw.col(f"{finding.name}.told") & ~good
-    second[f"{finding.name}.low"] = nw.when(good).then(nw.col(steps)).otherwise(nw.lit(-FAR, nw.Int64))
-    second[f"{finding.name}.high"] = nw.when(good).then(nw.col(steps)).otherwise(nw.lit(FAR, nw.Int64))
-    return bad, nw.col(bad)
+    implausible = f"{finding.name}/implausible"  # not as the plan calls it where what is derived is
+    second[implausible] = nw.col(f"{finding.name}/told") & ~good
+    second[f"{finding.name}/low"] = nw.when(good).then(nw.col(steps)).otherwise(nw.lit(-FAR, nw.Int64))
+    second[f"{finding.name}/high"] = nw.when(good).then(nw.col(steps)).otherwise(nw.lit(FAR, nw.Int64))
+    return f"implausible:{finding.name}", nw.col(implausible)
 
 
 __all__ = ["FAULTS", "JOINT", "Reading", "evaluate", "results_of", "typed"]

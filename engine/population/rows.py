@@ -11,14 +11,14 @@ from .steps import FAR, ends, half_steps
 
 
 def columns_of(knowledge: Knowledge, patients: Sequence[Findings]) -> tuple[dict[str, list[Any]], dict[str, bool]]:
-    """The columns, and what is `present` in them (see `columnar.Compiler`). Derived quantities are left out: the plan
-    derives them."""
-    known = sorted({name for findings in patients for name, answer in findings.items() if not answer.derived})
+    """The columns, and what is `present` in them (see `columnar.Compiler`). What the plan derives is left out."""
+    each = ((name, answer) for findings in patients for name, answer in findings.items())
+    known = sorted({name for name, answer in each if stated(knowledge.findings[name], answer) is not None})
     columns: dict[str, list[Any]] = {}
     present: dict[str, bool] = {}
     for name in known:
         finding = knowledge.findings[name]
-        answers = [stated(findings.get(name)) for findings in patients]
+        answers = [stated(finding, findings.get(name)) for findings in patients]
         own = any(answer is not None and has_own(finding, answer) for answer in answers)
         present[name] = own
         columns.update(columns_for(finding, answers, own))
@@ -39,8 +39,9 @@ def unusual_in(knowledge: Knowledge, patients: Iterable[Findings]) -> Counter[st
     return found
 
 
-def stated(answer: Answer | None) -> Answer | None:
-    return None if answer is None or answer.derived else answer
+def stated(finding: Finding, answer: Answer | None) -> Answer | None:
+    """The answer, unless all that it says is derived: a laboratory's own reference interval never is."""
+    return None if answer is None or (answer.derived and not has_own(finding, answer)) else answer
 
 
 def has_own(finding: Finding, answer: Answer) -> bool:
@@ -54,20 +55,20 @@ def columns_for(finding: Finding, answers: Iterable[Answer | None], own: bool) -
     each = list(answers)
     if finding.kind == YES_NO:
         return {
-            f"{name}.yes": [answer is not None and answer.truth is True for answer in each],
-            f"{name}.no": [answer is not None and answer.truth is False for answer in each],
+            f"{name}/yes": [answer is not None and answer.truth is True for answer in each],
+            f"{name}/no": [answer is not None and answer.truth is False for answer in each],
         }
     if finding.kind == CHOICE:
         return {name: [None if answer is None else answer.choice for answer in each]}
     assert finding.kind == QUANTITY and finding.scale is not None
     decimals = finding.scale.decimals
     steps = [(-FAR, FAR) if a is None or a.quantity is None else ends(a.quantity, decimals) for a in each]
-    columns: dict[str, list[Any]] = {f"{name}.low": [s[0] for s in steps], f"{name}.high": [s[1] for s in steps]}
+    columns: dict[str, list[Any]] = {f"{name}/low": [s[0] for s in steps], f"{name}/high": [s[1] for s in steps]}
     if own:
         assert finding.scale.reference is not None
         for number, end in enumerate(("from", "to")):
             usual = finding.scale.reference[number]
-            columns[f"{name}.{end}"] = [
+            columns[f"{name}/{end}"] = [
                 half_steps(usual if a is None or a.reference is None else a.reference[number], decimals) for a in each
             ]
     return columns

@@ -97,13 +97,13 @@ class Conversion:
     def steps(self, number: nw.Expr) -> nw.Expr:
         """The value in half-steps, of a column without missing values and none beyond `largest`."""
         exact = self._exact(number)
-        size = (exact.abs() + (0.5 + self.doubt)).cast(nw.Int64)
+        size = ((exact.abs() + (0.5 + self.doubt)) // 1).cast(nw.Int64)  # whole before the cast: some engines refuse others
         return nw.when(exact < 0).then(-size).otherwise(size) * 2
 
     def in_doubt(self, number: nw.Expr) -> nw.Expr:
         """Where rounding may go either way."""
         size = self._exact(number).abs() + (0.5 + self.doubt)
-        return size - size.cast(nw.Int64).cast(nw.Float64) < 2 * self.doubt
+        return size - size // 1 < 2 * self.doubt
 
     def is_plausible(self, steps: nw.Expr) -> nw.Expr:
         return (steps >= self.plausible[0]) & (steps <= self.plausible[1])

@@ -8,9 +8,10 @@ exactly what it means in a case file.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import narwhals as nw
@@ -20,19 +21,23 @@ from ..knowledge import yamltext
 from ..knowledge.cases import Case, read_findings
 from ..knowledge.model import CHOICE, NOWHERE, QUANTITY, YES_NO, Finding, Findings, Knowledge
 from ..knowledge.problems import Problems
+from ..knowledge.quantities import NUMBER
 from .cells import Cells
-from .columnar import JOINT, Compiler, Mask, Plan, points_of
-from .layout import Layout
+from .columnar import JOINT, Choice, Compiler, Mask, Plan, points_of
+from .layout import Column, Layout
 from .rows import columns_for, columns_of, unusual_in
 from .steps import FAR, Conversion, conversion, half_steps
 from .tally import Tally
 
 ROW = "row number"  # of the column with which rows are told apart; no finding's name holds a space
 TAKEN = "taken as unknown"  # of the column with the findings of a row that could not be read
-_LETTERS = ["e", "E", "n", "N", "i", "I", "_"]  # of 1e5, nan and inf, which a float cast reads and a case file does not
-_LONGEST = 15  # characters of a number that a float holds exactly
+_PLAIN = rf"^{NUMBER}$"  # a cast to floats reads more than a case file does: 1e5, nan, inf, `5.`, `.5`
+EXACT_DIGITS = 15  # characters of a number that a float holds exactly
+_DECIMALS = 15  # that a case file takes; what a float has beyond them is its error
 _CHUNK = 10  # ids whose joined text is looked up at once: 1,024 texts
-YES_NO_TEXTS = {"yes": True, "no": False}
+
+
+Stages = tuple[tuple[pl.Expr, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,7 @@ class Table:
         self._plans: dict[frozenset[str], Plan] = {}
         self._truths = {c.finding: _known_texts(self.cells[c.finding]) for c in layout.columns}
         self._conversions: dict[str, Conversion] = {}
+        self._looked: dict[tuple[Any, ...], Stages] = {}
         for column in layout.columns:
             scale = knowledge.findings[column.finding].scale
             if scale is not None:
@@ -89,15 +95,18 @@ class Table:
         """What the rows say, which have these numbers, and the plan to evaluate them with."""
         rows = rows.alias(ROW)
         read = _Read(rows)
+        raw = self._with_texts(raw)
+        first, *later = self._looks(tuple(raw.dtypes))
+        seen = _in_stages(raw.select(*first), later)
         for column in self.layout.columns:
             finding = self.knowledge.findings[column.finding]
             cells, series = self.cells[column.finding], raw[column.name]
             if finding.kind == QUANTITY:
-                self._quantity(read, cells, series)
+                self._quantity(read, cells, series, seen)
             elif finding.kind == YES_NO:
-                self._yes_no(read, cells, series)
+                self._yes_no(read, cells, series, seen)
             else:
-                self._choice(read, cells, series)
+                self._choice(read, cells, series, seen)
         plan = self.plan(frozenset(read.own))
         frame = pl.DataFrame({**read.columns, ROW: rows})
         frame = self._without_faults(frame, plan, read)
@@ -116,95 +125,105 @@ class Table:
         assert not problems.errors, problems.errors
         return findings
 
-    # Kinds of columns
+    # What most cells hold, by the column
 
-    def _yes_no(self, read: _Read, cells: Cells, series: pl.Series) -> None:
-        name = cells.finding.name
-        if series.dtype == pl.Boolean and not cells.column.codes:
-            yes, no = series.fill_null(False), (~series).fill_null(False)
+    def _with_texts(self, raw: pl.DataFrame) -> pl.DataFrame:
+        """Only the columns of findings; yes-no columns and choices that hold anything else as texts."""
+        kept: list[pl.Series] = []
+        for column in self.layout.columns:
+            finding, series = self.knowledge.findings[column.finding], raw[column.name]
+            if finding.kind == QUANTITY:
+                typed = series.dtype.is_numeric()
+            else:
+                typed = finding.kind == YES_NO and series.dtype == pl.Boolean and not column.codes
+            kept.append(series if typed else as_text(series).alias(series.name))
+        return pl.DataFrame(kept)
+
+    def _looks(self, dtypes: tuple[pl.DataType, ...]) -> Stages:
+        """Of each finding NAME the columns of a plan, and in `NAME/odd` where a cell is to be looked up."""
+        key = (dtypes, sum(known.learnt for known in self._truths.values()))
+        if key not in self._looked:
+            first: list[pl.Expr] = []
+            second: dict[str, nw.Expr] = {}
+            third: list[pl.Expr] = []
+            for column, dtype in zip(self.layout.columns, dtypes, strict=True):
+                finding = self.knowledge.findings[column.finding]
+                if finding.kind == YES_NO:
+                    first += self._look_at_yes_no(finding.name, column.name, dtype)
+                elif finding.kind == CHOICE:
+                    first += _look_at_choice(finding, column)
+                else:
+                    convert = self._conversions[finding.name]
+                    first += _look_at_number(finding.name, column, dtype, convert)
+                    x = nw.col(f"{finding.name}/number")
+                    second[f"{finding.name}/steps"], second[f"{finding.name}/doubt"] = convert.steps(x), convert.in_doubt(x)
+                    third += _look_at_steps(finding, convert)
+            self._looked[key] = (tuple(first), in_polars(second), tuple(third))
+        return self._looked[key]
+
+    def _look_at_yes_no(self, name: str, column: str, dtype: pl.DataType) -> Iterator[pl.Expr]:
+        value = pl.col(column)
+        if dtype == pl.Boolean:
+            said = {"yes": value.fill_null(False), "no": (~value).fill_null(False), "odd": pl.lit(False)}
         else:
-            texts = as_text(series)
+            yes, no, blank = (_is_any(value, self._truths[name].texts(truth)) for truth in (True, False, None))
+            said = {"yes": yes, "no": no, "odd": value.is_not_null() & ~(yes | no | blank)}
+        for end, expr in said.items():
+            yield expr.alias(f"{name}/{end}")
+
+    # What other cells hold, looked up
+
+    def _yes_no(self, read: _Read, cells: Cells, texts: pl.Series, seen: pl.DataFrame) -> None:
+        name = cells.finding.name
+        yes, no, odd = (seen[f"{name}/{end}"] for end in ("yes", "no", "odd"))
+        if odd.any():
             known = self._truths[name]
+            for text in texts.filter(odd).unique(maintain_order=True):
+                cell = cells.of(text)
+                if not cell.fault:
+                    known.learn(text, None if cell.answer is None else cell.answer.truth)
             yes, no, blank = (_is_one_of(texts, known.texts(truth)) for truth in (True, False, None))
             odd = texts.is_not_null() & ~(yes | no | blank)
-            if odd.any():
-                for text in texts.filter(odd).unique(maintain_order=True):
-                    cell = cells.of(text)
-                    if not cell.fault:
-                        known.learn(text, None if cell.answer is None else cell.answer.truth)
-                yes, no, blank = (_is_one_of(texts, known.texts(truth)) for truth in (True, False, None))
-                read.refuse(cells, texts, texts.is_not_null() & ~(yes | no | blank))
-        read.columns[f"{name}.yes"], read.columns[f"{name}.no"] = yes, no
+            read.refuse(cells, odd.arg_true(), texts.filter(odd))
+        read.columns[f"{name}/yes"], read.columns[f"{name}/no"] = yes, no
 
-    def _choice(self, read: _Read, cells: Cells, series: pl.Series) -> None:
-        name = cells.finding.name
-        texts = as_text(series)
-        choices = [choice for choice, _ in cells.finding.choices]
-        odd = texts.is_not_null() & ~(_is_one_of(texts, [c for c in choices if c not in cells.column.codes]))
+    def _choice(self, read: _Read, cells: Cells, texts: pl.Series, seen: pl.DataFrame) -> None:
+        name, odd = cells.finding.name, seen[f"{cells.finding.name}/odd"]
         if odd.any():
             found = {text: cells.of(text) for text in texts.filter(odd).unique(maintain_order=True)}
-            read.refuse(cells, texts, odd)
+            read.refuse(cells, odd.arg_true(), texts.filter(odd))
             meant = {text: cell.answer.choice if cell.answer is not None else None for text, cell in found.items()}
             fixed = texts.filter(odd).replace_strict(list(meant), list(meant.values()), return_dtype=pl.String)
             texts = texts.scatter(odd.arg_true(), fixed)
         read.columns[name] = texts
 
-    def _quantity(self, read: _Read, cells: Cells, series: pl.Series) -> None:
+    def _quantity(self, read: _Read, cells: Cells, series: pl.Series, seen: pl.DataFrame) -> None:
         name, scale = cells.finding.name, cells.finding.scale
         assert scale is not None
-        convert = self._conversions[name]
-        if series.dtype.is_numeric():
-            if series.dtype.is_float():
-                series = series.fill_nan(None)
-            number = series.cast(pl.Float64)
-            plain = number.is_not_null() & number.is_finite()
-        else:
-            series = as_text(series)
-            number = series.cast(pl.Float64, strict=False)
-            plain = number.is_not_null() & (series.str.len_bytes() <= _LONGEST)
-            plain &= ~series.str.contains_any(_LETTERS)
-        codes = list(cells.column.codes)
-        if codes:
-            plain &= ~as_text(series).str.strip_chars().is_in(codes).fill_null(False)
-        plain = (plain & (number.abs() <= convert.largest)).fill_null(False)
-        work = nw.from_native(pl.DataFrame({"x": pl.select(pl.when(plain).then(number).otherwise(0.0)).to_series()}))
-        x, steps = nw.col("x"), nw.col("steps")
-        work = work.with_columns(steps=convert.steps(x), doubt=convert.in_doubt(x))
-        work = work.with_columns(fits=convert.is_plausible(steps) & ~nw.col("doubt"))
-        done = work.to_native()
-        fits = plain & done["fits"]
-        if not cells.column.unit and fits.any():
+        ends = {end: seen[f"{name}/{end}"] for end in ("low", "high")}
+        read.unusual[name] = int(seen[f"{name}/unusual"].sum())
+        if not cells.column.unit and seen[f"{name}/fits"].any():
             read.assumed.add(name)
-        low = pl.select(pl.when(fits).then(done["steps"]).otherwise(-FAR)).to_series()
-        high = pl.select(pl.when(fits).then(done["steps"]).otherwise(FAR)).to_series()
-        if scale.usual is not None:
-            least, most = (half_steps(end, scale.decimals) for end in scale.usual)
-            read.unusual[name] = int((fits & ~low.is_between(least, most)).sum())
-        odd = series.is_not_null() & ~fits
+        odd = seen[f"{name}/odd"]
         if odd.any():
             texts = as_text(series.filter(odd))
             found = {text: cells.of(text) for text in texts.unique(maintain_order=True)}
-            read.refuse(cells, as_text(series), odd)
-            own = any(c.answer is not None and c.answer.reference != scale.reference for c in found.values())
-            looked_up = columns_for(cells.finding, [cell.answer for cell in found.values()], own)
             where = odd.arg_true()
-            ends = {"low": low, "high": high}
+            read.refuse(cells, where, texts)
+            own = any(c.answer is not None and c.answer.reference != scale.reference for c in found.values())
             if own:
                 read.own.add(name)
                 assert scale.reference is not None
-                usual_ends = zip(("from", "to"), scale.reference, strict=True)
-                ends |= {
-                    e: pl.repeat(half_steps(v, scale.decimals), low.len(), dtype=pl.Int64, eager=True) for e, v in usual_ends
-                }
-            for end, whole in ends.items():
-                values = looked_up[f"{name}.{end}"]
-                read.columns[f"{name}.{end}"] = whole.scatter(
-                    where, texts.replace_strict(list(found), values, return_dtype=pl.Int64)
-                )
-            odd_ones = texts.replace_strict(list(found), [c.unusual for c in found.values()], return_dtype=pl.Boolean)
-            read.unusual[name] = read.unusual.get(name, 0) + int(odd_ones.sum())
-        else:
-            read.columns[f"{name}.low"], read.columns[f"{name}.high"] = low, high
+                for end, usual in zip(("from", "to"), scale.reference, strict=True):
+                    steps = half_steps(usual, scale.decimals)
+                    ends[end] = pl.repeat(steps, series.len(), dtype=pl.Int64, eager=True)
+            looked_up = columns_for(cells.finding, [cell.answer for cell in found.values()], own)
+            for end in ends:
+                values = texts.replace_strict(list(found), looked_up[f"{name}/{end}"], return_dtype=pl.Int64)
+                ends[end] = ends[end].scatter(where, values)
+            unusual = texts.replace_strict(list(found), [c.unusual for c in found.values()], return_dtype=pl.Boolean)
+            read.unusual[name] += int(unusual.sum())
+        read.columns.update({f"{name}/{end}": values for end, values in ends.items()})
 
     # Rows as a whole
 
@@ -216,22 +235,24 @@ class Table:
             lost.setdefault(bad.row, set()).add(read.findings[bad.column])
         whole = frame
         while True:
-            derived: pl.DataFrame = plan.derived(nw.from_native(whole)).to_native()
+            derived = _in_stages(whole, _compiled(plan).derivations)
             at_fault = [fault for fault in plan.faults if derived[fault.column].any()]
             if not at_fault:
                 break
             blanks: dict[str, pl.Series] = {}
             for fault in at_fault:
                 where = derived[fault.column]
-                stated = [n for n in fault.names if n in self.cells]
-                for row in derived[ROW].filter(where):
+                given = [self.knowledge.findings[n] for n in fault.names if n in self.cells]
+                told = {f.name: where & whole.select(_told(f)).to_series() for f in given}
+                for at in where.arg_true():
+                    row, stated = derived[ROW][at], [name for name, here in told.items() if here[at]]
                     read.bad.append(Bad(row, "", ", ".join(stated), fault.code, fault.message))
                     lost.setdefault(row, set()).update(stated)
-                for name in stated:
-                    blanks[name] = where | blanks[name] if name in blanks else where
+                for name, here in told.items():
+                    blanks[name] = here | blanks[name] if name in blanks else here
             if not self.unknown_where_bad:
                 break
-            whole = whole.with_columns(*(_blanked(self.knowledge.findings[n], where) for n, where in blanks.items()))
+            whole = whole.with_columns(c for n, where in blanks.items() for c in _blanked(self.knowledge.findings[n], where))
         if not lost:
             return derived.with_columns(pl.lit("").alias(TAKEN))
         rows = pl.Series(list(lost), dtype=derived[ROW].dtype)
@@ -246,11 +267,11 @@ class Table:
 def of_cases(knowledge: Knowledge, cases: Sequence[Case], rows: pl.Series, waiting: bool = False) -> tuple[Batch, Plan]:
     """The same of cases, which are read already."""
     columns, present = columns_of(knowledge, [case.findings for case in cases])
-    kinds: dict[str, Any] = {n: pl.Int64 for n in columns if n.endswith((".low", ".high", ".from", ".to"))}
+    kinds: dict[str, Any] = {n: pl.Int64 for n in columns if n.endswith(("/low", "/high", "/from", "/to"))}
     kinds |= {name: pl.String for name in columns if name in present}
     plan = Compiler(knowledge, present).plan(waiting)
     frame = pl.DataFrame({**columns, ROW: rows}, schema_overrides=kinds).with_columns(pl.lit("").alias(TAKEN))
-    frame = plan.derived(nw.from_native(frame)).to_native()
+    frame = _in_stages(frame, _compiled(plan).derivations)
     return Batch(frame, [], unusual_in(knowledge, [case.findings for case in cases])), plan
 
 
@@ -266,14 +287,14 @@ class _Read:
         self.unusual: dict[str, int] = {}
         self.findings: dict[str, str] = {}  # column -> finding
 
-    def refuse(self, cells: Cells, texts: pl.Series, odd: pl.Series) -> None:
-        """Notes the odd cells that say nothing that can be read."""
+    def refuse(self, cells: Cells, where: pl.Series, texts: pl.Series) -> None:
+        """Notes which of the odd cells, at these places, say nothing that can be read."""
+        at_fault = _is_one_of(texts, [text for text in texts.unique() if cells.of(text).fault])
         name = cells.column.name
         self.findings[name] = cells.finding.name
-        for row, text in zip(odd.arg_true(), texts.filter(odd), strict=True):
+        for row, text in zip(where.filter(at_fault), texts.filter(at_fault), strict=True):
             cell = cells.of(text)
-            if cell.fault:
-                self.bad.append(Bad(self.rows[row], name, text, cell.code, cell.fault))
+            self.bad.append(Bad(self.rows[row], name, text, cell.code, cell.fault))
 
 
 class _KnownTexts:
@@ -281,6 +302,11 @@ class _KnownTexts:
 
     def __init__(self) -> None:
         self._texts: dict[bool | None, dict[str, None]] = {True: {}, False: {}, None: {}}
+
+    @property
+    def learnt(self) -> int:
+        """How many texts."""
+        return sum(map(len, self._texts.values()))
 
     def learn(self, text: str, truth: bool | None) -> None:
         self._texts[truth][text] = None
@@ -309,22 +335,34 @@ def _is_one_of(texts: pl.Series, words: Sequence[str]) -> pl.Series:
     return found
 
 
+def _told(finding: Finding) -> pl.Expr:
+    """Where anything is known of a finding."""
+    name = finding.name
+    if finding.kind == YES_NO:
+        return pl.col(f"{name}/yes") | pl.col(f"{name}/no")
+    if finding.kind == CHOICE:
+        return pl.col(name).is_not_null()
+    return (pl.col(f"{name}/low") != -FAR) | (pl.col(f"{name}/high") != FAR)
+
+
 def _blanked(finding: Finding, where: pl.Series) -> list[pl.Expr]:
     """The columns of a finding, unknown where that is so."""
     name = finding.name
     if finding.kind == YES_NO:
-        return [pl.when(where).then(False).otherwise(pl.col(c)).alias(c) for c in (f"{name}.yes", f"{name}.no")]
+        return [pl.when(where).then(False).otherwise(pl.col(c)).alias(c) for c in (f"{name}/yes", f"{name}/no")]
     if finding.kind == CHOICE:
         return [pl.when(where).then(None).otherwise(pl.col(name)).alias(name)]
-    ends = ((f"{name}.low", -FAR), (f"{name}.high", FAR))
+    ends = ((f"{name}/low", -FAR), (f"{name}/high", FAR))
     return [pl.when(where).then(far).otherwise(pl.col(c)).alias(c) for c, far in ends]
 
 
 def as_text(series: pl.Series) -> pl.Series:
-    """The values as texts, numbers in digits and without an exponent; missing ones stay so."""
+    """The values as texts, numbers in digits and without an exponent; missing ones stay so, NaN among them."""
     dtype = series.dtype
     if dtype == pl.String:
         return series
+    if dtype.is_float():
+        series = series.fill_nan(None)
     if dtype == pl.Boolean:
         return pl.select(pl.when(series).then(pl.lit("yes")).when(~series).then(pl.lit("no"))).to_series()
     if dtype.is_float() or dtype.is_decimal():
@@ -333,59 +371,164 @@ def as_text(series: pl.Series) -> pl.Series:
 
 
 def text_of(value: Any) -> str:
-    """A value of a cell as text; a float or decimal in digits, the fewest that mean the same float."""
+    """A value of a cell as text, '' for NaN; a float or decimal in digits, of a float the fewest that mean it, and no more
+    than `_DECIMALS` behind the point."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if not isinstance(value, (float, Decimal)):
         return str(value)
-    exact = Decimal(repr(value)) if isinstance(value, float) else value
+    exact = Decimal(repr(round(value, _DECIMALS))) if isinstance(value, float) else value
     if not exact.is_finite():
-        return str(value)
+        return "" if exact.is_nan() else str(value)
     text = format(exact, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def concluded(plan: Plan, frame: pl.DataFrame) -> tuple[pl.DataFrame, Tally]:
     """The results of each row of a batch, in order, and their counts: of all that the plan tells."""
-    decided = plan.decided(nw.from_native(frame))
-    joined = {
-        name: [(f"{name}.{i}", _codes(part)) for i, part in enumerate(_parts(masks))] for name, masks in plan.lists.items()
-    }
-    results = {name: expr for name, expr in plan.results.items() if name not in joined}
-    codes = {column: expr for columns in joined.values() for column, (_, expr) in columns}
-    native: pl.DataFrame = decided.select(nw.col(ROW), nw.col(TAKEN), **results, **codes).to_native()
-    texts = {
-        name: pl.concat_str([pl.lit(_texts(ids)).gather(pl.col(column)) for column, (ids, _) in columns]).str.strip_chars(
-            JOINT
-        )
-        if columns
-        else pl.lit("")
-        for name, columns in joined.items()
-    }
-    concluded = native.with_columns(**texts).select(ROW, *plan.results, TAKEN)
-    return concluded, _counted(plan, decided, concluded)
+    compiled = _compiled(plan)
+    decided = _in_stages(frame, compiled.stages)
+    results = decided.select(ROW, TAKEN, *compiled.results).with_columns(**compiled.texts)
+    results = results.select(ROW, *plan.results, TAKEN)
+    return results, _counted(plan, decided, results)
 
 
-def _counted(plan: Plan, decided: Any, concluded: pl.DataFrame) -> Tally:
-    tally = Tally(evaluated=concluded.height, urgency=_values(concluded["urgency"]), leading=_values(concluded["leading"]))
-    if not concluded.height:
-        return tally
-    groups: dict[str, dict[str, Mask]] = {name: dict(plan.lists[name]) for name in ("red_flags", "rules")}
-    groups |= {"known": dict(plan.known), "waiting": dict(plan.waiting)}
-    if plan.known or plan.waiting:
+def _look_at_choice(finding: Finding, column: Column) -> Iterator[pl.Expr]:
+    value = pl.col(column.name)
+    plain = [choice for choice, _ in finding.choices if choice not in column.codes]
+    yield (value.is_not_null() & ~_is_any(value, plain)).alias(f"{finding.name}/odd")
+
+
+def _look_at_number(name: str, column: Column, dtype: pl.DataType, convert: Conversion) -> Iterator[pl.Expr]:
+    """Where a cell holds a plain number, and that; else 0."""
+    value = pl.col(column.name)
+    if dtype.is_numeric():
+        if dtype.is_float():
+            value = value.fill_nan(None)
+        number = value.cast(pl.Float64)
+        plain = number.is_finite()
+        coded = number.is_in([float(code) for code in column.codes if _reads_as_float(code)])
+    else:
+        number = value.cast(pl.Float64, strict=False)
+        plain = (value.str.len_bytes() <= EXACT_DIGITS) & value.str.contains(_PLAIN)
+        coded = value.str.strip_chars().is_in(list(column.codes))
+    if column.codes:
+        plain &= ~coded
+    near = (plain & (number.abs() <= convert.largest)).fill_null(False)
+    yield near.alias(f"{name}/near")
+    yield pl.when(near).then(number).otherwise(0.0).alias(f"{name}/number")
+    yield value.is_not_null().alias(f"{name}/told")
+
+
+def _look_at_steps(finding: Finding, convert: Conversion) -> Iterator[pl.Expr]:
+    name, scale = finding.name, finding.scale
+    assert scale is not None
+    steps = pl.col(f"{name}/steps")
+    fits = pl.col(f"{name}/near") & steps.is_between(*convert.plausible) & ~pl.col(f"{name}/doubt")
+    yield fits.alias(f"{name}/fits")
+    yield pl.when(fits).then(steps).otherwise(-FAR).alias(f"{name}/low")
+    yield pl.when(fits).then(steps).otherwise(FAR).alias(f"{name}/high")
+    yield (pl.col(f"{name}/told") & ~fits).alias(f"{name}/odd")
+    usual = [half_steps(end, scale.decimals) for end in scale.usual or scale.plausible]
+    yield (fits & ((steps < usual[0]) | (steps > usual[1]))).alias(f"{name}/unusual")
+
+
+def _reads_as_float(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_any(value: pl.Expr, words: Sequence[str]) -> pl.Expr:
+    """Where the text is one of these; never missing."""
+    if len(words) > 3:
+        return value.is_in(list(words)).fill_null(False)
+    found = pl.lit(False)
+    for word in words:
+        found = found | (value == word)
+    return found.fill_null(False)
+
+
+class _Compiled:
+    """A plan in polars's own expressions: to say them anew for every part of a table takes longer than to compute them."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.derivations = tuple(in_polars(stage) for stage in plan.derivations)
+        self.stages = tuple(in_polars(stage) for stage in plan.stages)
+        joined = {
+            name: [(f"{name}/{i}", _codes(part)) for i, part in enumerate(_parts(masks))]
+            for name, masks in plan.lists.items()
+        }
+        codes = {column: expr for columns in joined.values() for column, (_, expr) in columns}
+        codes |= {f"{name}/number": _number_of(choice) for name, choice in plan.choices.items()}
+        results = {name: e for name, e in plan.results.items() if name not in joined and name not in plan.choices}
+        self.results = in_polars({**results, **codes})
+        self.texts = {name: _looked_up([(c, ids) for c, (ids, _) in columns]) for name, columns in joined.items()}
+        self.texts |= {
+            name: pl.lit(pl.Series([*(text for _, text in choice.of), choice.otherwise])).gather(pl.col(f"{name}/number"))
+            for name, choice in plan.choices.items()
+        }
+        self.constant: dict[tuple[str, str], bool] = {}
         masks: dict[str, nw.Expr] = {}
-        for group, each in groups.items():
-            for id, mask in each.items():
-                if isinstance(mask, bool):
-                    getattr(tally, group)[id] = concluded.height * mask
-                else:
-                    masks[f"{group}:{id}"] = mask.cast(nw.Int64).sum()
-        for column, number in decided.select(**masks).to_native().row(0, named=True).items():
-            group, _, id = column.partition(":")
-            if number:
-                getattr(tally, group)[id] = number
-        for diagnosis in (name for name in plan.results if points_of(name) in plan.results):
-            tally.levels.update({(diagnosis, level): n for level, n in _values(concluded[diagnosis]).items()})
+        if plan.known or plan.waiting:
+            groups: dict[str, dict[str, Mask]] = {name: dict(plan.lists[name]) for name in ("red_flags", "rules")}
+            groups |= {"known": dict(plan.known), "waiting": dict(plan.waiting)}
+            for group, each in groups.items():
+                for id, mask in each.items():
+                    if isinstance(mask, bool):
+                        self.constant[group, id] = mask
+                    else:
+                        masks[f"{group}:{id}"] = mask
+        self.counted = in_polars(masks)
+
+
+@lru_cache(maxsize=8)
+def _compiled(plan: Plan) -> _Compiled:
+    return _Compiled(plan)
+
+
+class _Recorder(pl.LazyFrame):
+    """Takes down the expressions that narwhals hands to polars."""
+
+    taken: tuple[pl.Expr, ...] = ()
+
+    def with_columns(self, *exprs: Any, **named_exprs: Any) -> _Recorder:
+        assert not named_exprs
+        self.taken = exprs
+        return self
+
+
+def in_polars(exprs: Mapping[str, nw.Expr]) -> tuple[pl.Expr, ...]:
+    """The same as polars's own expressions, under these names."""
+    recorder = _Recorder()
+    if exprs:
+        nw.from_native(recorder).with_columns(**exprs)
+    return recorder.taken
+
+
+def _in_stages(frame: pl.DataFrame, stages: Iterable[tuple[pl.Expr, ...]]) -> pl.DataFrame:
+    for stage in stages:
+        if stage:
+            frame = frame.with_columns(*stage)
+    return frame
+
+
+def _counted(plan: Plan, decided: pl.DataFrame, results: pl.DataFrame) -> Tally:
+    tally = Tally(evaluated=results.height, urgency=_values(results["urgency"]), leading=_values(results["leading"]))
+    if not results.height or not (plan.known or plan.waiting):
+        return tally
+    compiled = _compiled(plan)
+    for (group, id), holds in compiled.constant.items():
+        getattr(tally, group)[id] = results.height * holds
+    # Beside a column of the table: what is the same for every row, or for none, has no length of its own.
+    for column in decided.select(ROW, *compiled.counted).drop(ROW):
+        group, _, id = column.name.partition(":")
+        if number := column.sum():
+            getattr(tally, group)[id] = number
+    for diagnosis in (name for name in plan.results if points_of(name) in plan.results):
+        tally.levels.update({(diagnosis, level): n for level, n in _values(results[diagnosis]).items()})
     return tally
 
 
@@ -402,6 +545,20 @@ def _codes(part: Iterable[tuple[str, nw.Expr]]) -> tuple[tuple[str, ...], nw.Exp
     ids, masks = zip(*part, strict=True)
     code = sum((mask.cast(nw.UInt16) * (1 << bit) for bit, mask in enumerate(masks)), start=nw.lit(0, nw.UInt16))
     return tuple(ids), code.cast(nw.UInt32)
+
+
+def _number_of(choice: Choice) -> nw.Expr:
+    """Which of the texts it is, the last being that of none of the masks."""
+    found = nw.lit(len(choice.of), nw.UInt32)
+    for number, (mask, _) in reversed(list(enumerate(choice.of))):
+        found = nw.when(mask).then(nw.lit(number, nw.UInt32)).otherwise(found)
+    return found
+
+
+def _looked_up(columns: Sequence[tuple[str, tuple[str, ...]]]) -> pl.Expr:
+    """The ids that the bits of these columns say are in, joined."""
+    texts = [pl.lit(_texts(ids)).gather(pl.col(column)) for column, ids in columns]
+    return pl.concat_str(texts).str.strip_chars(JOINT) if texts else pl.lit("")
 
 
 def _texts(ids: tuple[str, ...]) -> pl.Series:
