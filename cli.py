@@ -32,6 +32,7 @@ from .shared import (
     problem_record,
     reasoner_for,
     subject_named,
+    written_whole,
 )
 from .terminal import Lines, Signalled, columns, new_console, path_text, printable, say, signals_end
 
@@ -69,7 +70,7 @@ LATER = {
     "graph": ("pages", "graph", "Draw how findings lead to a diagnosis."),
     "schema": ("pages", "schema", "Print the JSON Schema of a kind of file, for editors."),
     "evidence": ("pages", "evidence", "Print docs/evidence.md: what became of each row."),
-    "reference": ("pages", "reference", "Print docs/knowledge.md: all that is known, in words."),
+    "reference": ("pages", "reference", "Print all that is known, in words."),
     "new": ("beginning", "new", "Begin a finding, rule, diagnosis, case, review or knowledge base."),
 }
 
@@ -149,12 +150,29 @@ def main(context: click.Context) -> None:
 # diagnose ------------------------------------------------------------------------------------------------------------
 
 
-@main.command(no_args_is_help=True, epilog="\b\nExample:\n  crampdx diagnose patient.yaml")
+@main.command(
+    no_args_is_help=True,
+    epilog="\b\nExamples:\n  crampdx diagnose patient.yaml\n  crampdx diagnose patient.yaml --report patient.html",
+)
 @click.argument("cases", nargs=-1, required=True, metavar="CASE...")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--report",
+    "kept",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the report on one patient to a file to keep instead: a page to print (.html) or Markdown (.md).",
+)
+@click.option("--case", "name", help="With --report: which case of the file, where it holds several.")
 @knowledge_option
-def diagnose(cases: tuple[str, ...], form: str, folder: Path | None) -> int:
+def diagnose(cases: tuple[str, ...], form: str, kept: Path | None, name: str | None, folder: Path | None) -> int:
     """Report on each patient in the case files CASE (YAML or JSON; `-` is standard input)."""
+    if kept is not None:
+        if form == "json":
+            raise click.UsageError("--format is of what is printed; of a report to keep, the name of the file says the form")
+        return _keep_report(dict.fromkeys(cases), name, kept, folder)
+    if name is not None:
+        raise click.UsageError("--case goes with --report")
     from .engine.report.records import as_json, envelope, record
 
     knowledge = loaded(folder)
@@ -188,6 +206,32 @@ def diagnose(cases: tuple[str, ...], form: str, folder: Path | None) -> int:
         sys.stdout.flush()
         print_problems(sorted(faults), texts)
         return BAD_CASE
+    return DONE
+
+
+def _keep_report(cases: Iterable[str], name: str | None, kept: Path, folder: Path | None) -> int:
+    """Writes the report on one patient to a file that its owner alone can read; says nothing of the patient."""
+    from .engine.report.casemarkdown import case_markdown
+    from .engine.report.casepage import case_page
+    from .engine.report.casereport import case_report
+
+    printers = {".html": case_page, ".htm": case_page, ".md": case_markdown}
+    printer = printers.get(kept.suffix.lower())
+    if printer is None:
+        raise click.UsageError(f"--report {path_text(kept)}: the name of the file says the form; end it in .html or .md")
+    path, *others = cases
+    if others:
+        raise click.UsageError("a report to keep is on one patient: name one file with --report")
+    knowledge = loaded(folder)
+    found, problems = cases_in(path, knowledge)
+    if problems.errors:
+        print_problems(problems.errors, problems.texts)
+        return BAD_CASE
+    patient = case_named(found, name, path)
+    outcome = reasoner_for(knowledge).conclude(patient.findings)
+    with written_whole(kept) as stream:
+        stream.write(printer(case_report(patient.name, outcome, __version__, patient.warnings)))
+    click.echo(f"written: {path_text(kept)}", err=True)
     return DONE
 
 
@@ -325,7 +369,7 @@ def explain(case: str, diagnosis: str, aim: str | None, name: str | None, form: 
     from .engine.knowledge.model import AT_LEAST_POSSIBLE
     from .engine.report import explained
     from .engine.report.paragraphs import Paragraph, wrapped
-    from .engine.report.text import DISCLAIMER
+    from .engine.report.phrases import DISCLAIMER
 
     knowledge = loaded(folder)
     subject = subject_named(diagnosis, knowledge)
@@ -365,7 +409,8 @@ def explain(case: str, diagnosis: str, aim: str | None, name: str | None, form: 
     elif is_diagnosis:
         said = "--to likely (or established, possible, unlikely, excluded) adds the smallest change that would make it so."
         paragraphs += [Paragraph(), Paragraph(said)]
-    foot = f"crampdx {__version__}, knowledge {knowledge.hash}. {DISCLAIMER}"
+    alone = " (document only)" if knowledge.is_document_only else ""
+    foot = f"crampdx {__version__}, knowledge {knowledge.hash}{alone}. {DISCLAIMER}"
     paragraphs += [Paragraph(), Paragraph(foot)]
     for line in wrapped(paragraphs, columns()):
         click.echo(line)

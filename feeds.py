@@ -104,6 +104,8 @@ def layout_for(header: tuple[str, ...], knowledge: Knowledge, asked: Options, pl
 class Feed(Protocol):
     """Some of what is read."""
 
+    size: int  # in bytes
+
     def parts(self) -> Iterator[Callable[[], Part]]:
         """Parts in order, each to be evaluated, in any thread. Raises `Stopped` and `Unreadable`."""
 
@@ -117,6 +119,7 @@ class TableFeed:
     def __init__(self, path: Path, knowledge: Knowledge, options: Options) -> None:
         self.name = path_text(path)
         self.source = Source(path, self.name)
+        self.size = self.source.size
         self.knowledge, self.options = knowledge, options
         self._tables: dict[tuple[str, ...], Table] = {}
         self._told: set[Problem] = set()
@@ -185,6 +188,7 @@ class CaseFeed:
 
     def __init__(self, files: list[Path], knowledge: Knowledge, options: Options) -> None:
         self.files, self.knowledge, self.options = files, knowledge, options
+        self.size = sum(file.stat().st_size for file in files if file.is_file())
         self.done = 0
 
     def progress(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -125,15 +126,24 @@ def evidence(cases: Path, folder: Path | None) -> int:
     return DONE
 
 
-@click.command(short_help="Print docs/knowledge.md: all that is known, in words.")
+@click.command(
+    short_help="Print all that is known, in words.",
+    epilog="\b\nExamples:\n  crampdx reference > everything.md\n  crampdx reference --pages docs",
+)
 @click.argument("path", metavar="[CASES]", required=False, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--pages",
+    "where",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write it to a folder instead: knowledge.md, and knowledge/ with a page for each diagnosis.",
+)
 @knowledge_option
-def reference(path: Path | None, folder: Path | None) -> int:
+def reference(path: Path | None, where: Path | None, folder: Path | None) -> int:
     """Print the whole knowledge base in words, as a Markdown page: for reading, and for review by a clinician.
 
     Each rule, red flag, note, advice and concept stands there with its condition, its sources, the number of cases (of the
     file or folder CASES; tests/cases by default) that decide it, and its review; last comes all that rests on no source."""
-    from .engine.authoring.handbook import handbook
+    from .engine.authoring.handbook import handbook, handbook_pages
     from .engine.knowledge.loader import BUILT_IN
     from .engine.knowledge.problems import InvalidKnowledge, Problems
 
@@ -148,5 +158,20 @@ def reference(path: Path | None, folder: Path | None) -> int:
     cases = all_cases(files, knowledge)
     if cases is None:
         return BAD_CASE
-    click.echo(handbook(knowledge, cases, guarantees), nl=False)
+    if where is None:
+        click.echo(handbook(knowledge, cases, guarantees), nl=False)
+    else:
+        _write_pages(where, handbook_pages(knowledge, cases, guarantees))
     return DONE
+
+
+def _write_pages(where: Path, texts: Mapping[str, str]) -> None:
+    """Writes each page under its path. What stands there beside them is named and left alone."""
+    pages = {where / path: text for path, text in texts.items()}
+    for page, text in pages.items():
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(text, encoding="utf-8")
+    click.echo(f"{len(pages)} pages in {path_text(where)}", err=True)
+    folders = {page.parent for page in pages} - {where}
+    for left in sorted({page for folder in folders for page in folder.rglob("*.md")} - {*pages}):
+        click.echo(f"not one of them: {path_text(left)}", err=True)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import math
 import random
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -30,17 +29,23 @@ from .shared import (
     reasoner_for,
     written_whole,
 )
-from .terminal import new_console, path_text, printable
+from .terminal import new_console, path_text, printable, tell
 
 if TYPE_CHECKING:
+    from .engine.inference.reasoner import Reasoner
+    from .engine.inference.weighing import Inference
     from .engine.knowledge.model import Findings, Knowledge
     from .engine.population.layout import Map
     from .engine.population.tally import Tally
     from .feeds import Feed, Options, Part
 
 NEEDS = "tables need polars, narwhals and pyarrow: pip install 'crampdx[tables]'"
+SPARK = "spark"
+NEEDS_SPARK = "--engine spark needs pyspark: pip install 'crampdx[spark]'"
 MOST_SHOWN = 5  # reasons in the summary
 AHEAD = 2  # parts that are evaluated at once
+TAKING_TURNS = 0.0005  # seconds that a thread of Python has to itself while another waits
+Thing = TypeVar("Thing")
 
 
 class Disagreement(click.ClickException):
@@ -82,6 +87,14 @@ class Disagreement(click.ClickException):
 )
 @click.option("--seed", type=int, help="Draws the same rows again.")
 @click.option("--explain-row", metavar="ID", help="Print the report of one row instead.")
+@click.option(
+    "--engine",
+    type=click.Choice(["polars", SPARK]),
+    default="polars",
+    show_default=True,
+    help="What computes; spark for tables that outgrow one machine.",
+)
+@click.option("--master", metavar="URL", help="Where Spark runs; local[*] by default.")
 @knowledge_option
 def batch(
     inputs: tuple[str, ...],
@@ -97,6 +110,8 @@ def batch(
     verify: int,
     seed: int | None,
     explain_row: str | None,
+    engine: str,
+    master: str | None,
     folder: Path | None,
 ) -> int:
     """Evaluate every patient of tables (.csv, .tsv, .ndjson, .parquet) and case files (.yaml, .json), folders included.
@@ -115,6 +130,10 @@ def batch(
         raise click.UsageError("say where to: --output FILE" if output is None else "--explain-row prints, without --output")
     if output is not None and not table_files.kind_of(output):
         raise click.UsageError(f"{path_text(output)}: a result is a .csv, .ndjson or .parquet file")
+    if engine == SPARK and (report or explain_row is not None):
+        raise click.UsageError("--report and --explain-row are not with --engine spark")
+    if engine != SPARK and master:
+        raise click.UsageError("--master is for --engine spark")
     files = input_files(inputs)
     if not files:
         click.echo("no table or case file there (.csv, .tsv, .ndjson, .jsonl, .parquet, .yaml, .yml, .json)", err=True)
@@ -133,6 +152,14 @@ def batch(
     )
     chosen = random.SystemRandom().randrange(2**32) if seed is None else seed
     try:
+        if engine == SPARK:
+            try:
+                from . import spark_run
+            except ImportError as fault:
+                raise click.UsageError(NEEDS_SPARK) from fault
+            assert output is not None and listed is not None
+            asked = spark_run.Asked(output, listed, master or "local[*]", verify, chosen)
+            return spark_run.run(files, knowledge, options, asked)
         each = feeds_of(files, knowledge, options)
         if explain_row is not None:
             return _explain(each, explain_row, knowledge)
@@ -159,9 +186,14 @@ def input_files(inputs: tuple[str, ...]) -> list[Path]:
         path = Path(given)
         found = case_files((given,))
         files.update(dict.fromkeys(found))
-        if path.is_dir() and not found:
-            inside = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES and p.is_file())
-            files.update(dict.fromkeys(p for p in inside if not p.name.startswith(".")))
+        if path.is_dir():
+            inside = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES and p.is_file()]
+            tables = [p for p in inside if not p.name.startswith(".")]
+            if not found:
+                files.update(dict.fromkeys(tables))
+            elif tables:
+                left_out = f"{counted(len(tables), 'table')} left out"
+                tell(f"{path_text(path)} holds case files: {left_out}; name a table to have it read")
         elif not path.is_dir() and path.suffix.lower() not in (*SUFFIXES, *CASE_SUFFIXES):
             kinds = ", ".join((*SUFFIXES, *CASE_SUFFIXES))
             raise click.UsageError(f"{path_text(path)}: the suffix says what a file is; one of {kinds}")
@@ -217,36 +249,65 @@ def _resolved(path: Path) -> Path:
 
 
 class Sample:
-    """So many patients of a stream of unknown length, each as likely as any other (Vitter's and Li's algorithm L)."""
+    """So many patients of a stream of about known length, each as likely as any other."""
 
     def __init__(self, size: int, seed: int) -> None:
         self.size, self.seed = size, seed
-        self.kept: list[tuple[dict[str, Any], Findings]] = []
+        self._left = size
         self._chance = random.Random(seed)
-        self._seen = 0
-        self._weight = 1.0
-        self._next = 0 if size else math.inf
 
-    def look(self, part: Part) -> None:
-        """Keeps the patients of a part that are drawn, in place of earlier ones where there is no room."""
-        height = part.results.height
-        while self._next < self._seen + height:
-            number = int(self._next) - self._seen
-            drawn = (part.results.row(number, named=True), part.findings(number))
-            if len(self.kept) < self.size:
-                self.kept.append(drawn)
-            else:
-                self.kept[self._chance.randrange(self.size)] = drawn
-            self._skip()
-        self._seen += height
+    def drawn(self, height: int, share: float) -> list[int]:
+        """Which of so many patients, who are this share of all that are still to come: from them to the last."""
+        if not height or share <= 0:
+            return []
+        to_come = max(height, round(height / share))
+        found = sorted(n for n in self._chance.sample(range(to_come), min(self._left, to_come)) if n < height)
+        self._left -= len(found)
+        return found
 
-    def _skip(self) -> None:
-        self._next += 1
-        if len(self.kept) < self.size:
-            return
-        self._weight *= math.exp(math.log(1 - self._chance.random()) / self.size)
-        gap = math.log(1 - self._chance.random()) / math.log1p(-self._weight) if self._weight > 0 else math.inf
-        self._next += math.floor(gap) if math.isfinite(gap) else math.inf
+
+class Verification:
+    """Reasons once more about patients through Experta, beside the run; with it the run ends."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self.knowledge = knowledge
+        self.patients: list[str] = []
+        self._reasoner: Reasoner | None = None
+        self._pool = ThreadPoolExecutor(1)  # an engine holds one patient at a time
+        self._waiting: list[Future[None]] = []
+        self._interval = sys.getswitchinterval()
+
+    def __enter__(self) -> Verification:
+        # Experta is all Python: polars would wait for it between any two steps.
+        sys.setswitchinterval(min(self._interval, TAKING_TURNS))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        sys.setswitchinterval(self._interval)
+
+    def add(self, row: dict[str, Any], findings: Findings) -> None:
+        """One more; raises `Disagreement` where Experta concluded anything else about one of those before."""
+        self.patients.append(row["id"])
+        self._waiting.append(self._pool.submit(self._verify, row, findings))
+        while self._waiting[0].done():
+            self._waiting.pop(0).result()
+            if not self._waiting:
+                return
+
+    def end(self) -> None:
+        """All are verified. Raises `Disagreement`."""
+        for future in self._waiting:
+            future.result()
+
+    def _verify(self, row: dict[str, Any], findings: Findings) -> None:
+        self._reasoner = self._reasoner or reasoner_for(self.knowledge)
+        for name, value in expected(self.knowledge, self._reasoner.infer(findings)).items():
+            if row[name] != value:
+                raise Disagreement(
+                    f"{row['file']}: patient {row['id']}: '{name}' is {row[name]!r} by columns and {value!r} by "
+                    "Experta; this is a bug, and nothing was written"
+                )
 
 
 class _Run:
@@ -256,6 +317,7 @@ class _Run:
         from .engine.population.tally import Tally
 
         self.knowledge, self.options, self.sample, self.several = knowledge, options, sample, several
+        self.verification = Verification(knowledge)
         self.tally = Tally()
         self.assumed: set[str] = set()
 
@@ -268,7 +330,8 @@ class _Run:
             stream = stack.enter_context(written_whole(output, binary=True))
             sink = stack.enter_context(Sink(stream, kind_of(output)))
             lines = _Rejects(stack, listed)
-            for part in evaluated(each):
+            stack.enter_context(self.verification)
+            for part, share in evaluated(each):
                 self.tally.add(part.tally)
                 self.assumed |= part.assumed
                 for reject in part.rejects:
@@ -276,12 +339,13 @@ class _Run:
                         raise Stopped(reject.told())
                     lines.add(reject)
                     self.tally.bad[reject.column, reject.code] += 1
-                self.sample.look(part)
+                for number in self.sample.drawn(part.results.height, share):
+                    self.verification.add(part.results.row(number, named=True), part.findings(number))
                 with named(path_text(output)):
                     sink.add(self._columns(part))
             with named(path_text(output)):
                 sink.close()
-            self.verify()
+            self.verification.end()
             lines.close()
 
     def _columns(self, part: Part) -> Any:
@@ -293,20 +357,6 @@ class _Run:
             return results.rename({TAKEN: "taken_as_unknown"})
         return results.drop(TAKEN)
 
-    def verify(self) -> None:
-        """Raises `Disagreement` where Experta concludes anything else about the patients drawn."""
-        if not self.sample.kept:
-            return
-        reasoner = reasoner_for(self.knowledge)
-        for row, findings in self.sample.kept:
-            outcome = reasoner.conclude(findings)
-            for name, value in expected(outcome).items():
-                if row[name] != value:
-                    raise Disagreement(
-                        f"{row['file']}: patient {row['id']}: '{name}' is {row[name]!r} by columns and {value!r} by "
-                        "Experta; this is a bug, and nothing was written"
-                    )
-
     def picture(self, files: list[Path], output: Path, report: Path) -> None:
         from .engine.population.page import About, page
 
@@ -314,11 +364,14 @@ class _Run:
             inputs=tuple(map(path_text, files)),
             version=__version__,
             output=path_text(output),
-            options=(f"--bad-value {self.options.bad_value}",),
+            options=(
+                f"--bad-value {self.options.bad_value}",
+                *(("--document-only",) if self.knowledge.is_document_only else ()),
+            ),
             read_as_unknown=tuple(t for t, m in self.options.map.codes.items() if m == "unknown")
             if self.options.map
             else (),
-            verified=len(self.sample.kept),
+            verified=len(self.verification.patients),
             seed=self.sample.seed,
             notices=tuple(assumed_units(self.knowledge, self.assumed)),
         )
@@ -327,7 +380,7 @@ class _Run:
 
     def end(self, output: Path, listed: Path) -> int:
         """Prints the summary; the exit code."""
-        verified = len(self.sample.kept), self.sample.seed
+        verified = len(self.verification.patients), self.sample.seed
         return sum_up(self.knowledge, self.tally, self.assumed, output, listed, verified)
 
 
@@ -364,23 +417,50 @@ class _Rejects:
         self.lines.writerow(Reject._fields)
 
 
-def evaluated(each: Iterable[Feed]) -> Iterator[Part]:
-    """The parts of all feeds, in order, several of them at work at once; with a bar where somebody watches."""
-    waiting: list[Future[Part]] = []
+def evaluated(each: Sequence[Feed]) -> Iterator[tuple[Part, float]]:
+    """The parts of all feeds, in order, and the share of each in what was still to come, by bytes; several of them at work
+    at once, while the next is read. With a bar where somebody watches."""
+    waiting: list[tuple[Future[Part], float, float]] = []
+
+    def first() -> tuple[Part, float]:
+        future, before, reached = waiting.pop(0)
+        part = future.result()
+        show(part.tally.rows, reached)
+        return part, (reached - before) / (1 - before) if before < 1 else 1.0
+
     with ThreadPoolExecutor(AHEAD) as pool, _bar() as show:
         try:
-            for number, feed in enumerate(each):
-                for work in feed.parts():
-                    waiting.append(pool.submit(work))
-                    if len(waiting) > AHEAD:
-                        part = waiting.pop(0).result()
-                        yield part
-                        show(part.tally.rows, number + feed.progress())
-            for future in waiting:
-                yield future.result()
+            before = 0.0
+            for work, reached in _made_ahead(_works(each)):
+                waiting.append((pool.submit(work), before, reached))
+                before = reached
+                if len(waiting) > AHEAD:
+                    yield first()
+            while waiting:
+                yield first()
         finally:
-            for future in waiting:
+            for future, *_ in waiting:
                 future.cancel()
+
+
+def _works(each: Sequence[Feed]) -> Iterator[tuple[Callable[[], Part], float]]:
+    """What makes each part, and how much will have been read with it, from 0 to 1."""
+    size = sum(feed.size for feed in each) or 1
+    before = 0
+    for feed in each:
+        for work in feed.parts():
+            yield work, min(1.0, (before + feed.size * feed.progress()) / size)
+        before += feed.size
+
+
+def _made_ahead(things: Iterator[Thing]) -> Iterator[Thing]:
+    """The same; each is made while use is made of the one before."""
+    end = object()
+    with ThreadPoolExecutor(1) as pool:
+        coming: Future[Any] = pool.submit(next, things, end)
+        while (thing := coming.result()) is not end:
+            coming = pool.submit(next, things, end)
+            yield thing
 
 
 @contextmanager
@@ -414,19 +494,19 @@ def _bar() -> Iterator[Callable[[int, float], None]]:
 # What is said ---------------------------------------------------------------------------------------------------------
 
 
-def expected(outcome: Any) -> dict[str, Any]:
-    """The columns of a result, from an outcome."""
+def expected(knowledge: Knowledge, inference: Inference) -> dict[str, Any]:
+    """The columns of a result, from an inference."""
+    from .engine.inference.weighing import flags_in_order, leading_of, urgency_of
     from .engine.population.columnar import JOINT, points_of
 
-    conclusions = outcome.inference.conclusions
-    fired = {rule for conclusion in conclusions.values() for rule in conclusion.fired}
+    fired = {rule for conclusion in inference.conclusions.values() for rule in conclusion.fired}
     found: dict[str, Any] = {
-        "urgency": outcome.urgency,
-        "red_flags": JOINT.join(flag.id for flag, _ in outcome.red_flags),
-        "leading": outcome.leading,
-        "rules": JOINT.join(rule for rule in outcome.knowledge.rules if rule in fired),
+        "urgency": urgency_of(knowledge, inference),
+        "red_flags": JOINT.join(flag.id for flag in flags_in_order(knowledge, inference)),
+        "leading": leading_of(knowledge, inference),
+        "rules": JOINT.join(rule for rule in knowledge.rules if rule in fired),
     }
-    for conclusion in conclusions.values():
+    for conclusion in inference.conclusions.values():
         found[conclusion.diagnosis] = conclusion.level
         found[points_of(conclusion.diagnosis)] = conclusion.points
     return found
@@ -468,7 +548,8 @@ def sum_up(
     number, seed = verified
     if number:
         click.echo(f"{counted(number, 'row')} verified through Experta (--seed {seed})", err=True)
-    click.echo(f"-> {path_text(output)}", err=True)
+    alone = ", by the diagnoses of the document alone" if knowledge.is_document_only else ""
+    click.echo(f"-> {path_text(output)}{alone}", err=True)
     if not tally.rows:
         return NOTHING
     return BAD_CASE if tally.rejected else DONE
@@ -480,7 +561,7 @@ def _explain(each: list[Feed], id: str, knowledge: Knowledge) -> int:
     from .feeds import ID
 
     reasoner = None
-    for part in evaluated(each):
+    for part, _ in evaluated(each):
         for number in part.results[ID].eq_missing(id).arg_true():
             reasoner = reasoner or reasoner_for(knowledge)
             print_outcome(new_console(), id, reasoner.conclude(part.findings(number)), __version__, ())

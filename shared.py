@@ -26,13 +26,37 @@ MOST_PROBLEMS = 200  # shown one by one in a terminal; JSON holds them all
 DONE, FINDINGS, USAGE, BAD_KNOWLEDGE, BAD_CASE, NOTHING, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 5, 70, 130
 
 
+_DOCUMENT_ONLY = "crampdx.document_only"
+
+
 def knowledge_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
+    """Adds --knowledge, handed over as `folder`, and --document-only, which `loaded` heeds."""
+    folder = click.option(
         "--knowledge",
         "folder",
         type=click.Path(exists=True, file_okay=False, path_type=Path),
         help="A folder with facts/ and rules/; the built-in knowledge by default.",
-    )(command)
+    )
+    alone = click.option(
+        "--document-only",
+        is_flag=True,
+        expose_value=False,
+        callback=_remember_document_only,
+        help="Leave out every diagnosis from beyond the source document.",
+    )
+    return folder(alone(command))
+
+
+def _remember_document_only(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+    context.meta[_DOCUMENT_ONLY] = value
+
+
+def as_asked(knowledge: Knowledge) -> Knowledge:
+    """The knowledge base, less what is beyond the document where the command line says so."""
+    from .engine.knowledge.document import document_only
+
+    context = click.get_current_context(silent=True)
+    return document_only(knowledge) if context is not None and context.meta.get(_DOCUMENT_ONLY) else knowledge
 
 
 def case_named(cases: tuple[Case, ...], name: str | None, path: str) -> Case:
@@ -58,7 +82,7 @@ def loaded(folder: Path | None) -> Knowledge:
     from .engine.knowledge.loader import BUILT_IN, load
 
     with _uncollected():
-        return load(folder or BUILT_IN)
+        return as_asked(load(folder or BUILT_IN))
 
 
 def reasoner_for(knowledge: Knowledge) -> Reasoner:

@@ -29,6 +29,7 @@ ROWS = 50_000  # rows of a Parquet file that are read at once
 LONGEST = 1 << 27  # bytes without the end of a row: a quote that is never closed
 MOST_COLUMNS = 20_000  # of an NDJSON file, where each row may name others
 MOST_CELLS = 10_000_000  # of an NDJSON file, read at once
+SOUGHT = ("id", "urgency", "leading")  # columns of a result of which a Parquet file says what each group of rows holds
 SEPARATORS = (",", ";", "\t")
 BROKEN = "\x00broken"  # of the column that says why a line is no row; no header holds a NUL
 _BOM = b"\xef\xbb\xbf"
@@ -86,12 +87,12 @@ class Source:
             blocks = _Blocks(stream, self)
             separator, rest, line = self._header(next(blocks, b""))
             while True:
+                self.done = blocks.done
                 if rest:
                     frame = self._block(rest, line, separator)
                     if frame.height:
                         yield frame
                     line += _line_ends(rest)
-                self.done = blocks.done
                 following = next(blocks, None)
                 if following is None:
                     return
@@ -266,8 +267,13 @@ class _Blocks:
     def __init__(self, stream: BinaryIO, source: Source, quotes: bool = True) -> None:
         self.stream, self.source, self.quotes = stream, source, quotes
         self.rest = b""
-        self.done = 0  # bytes; counted, for a pipe does not know
+        self.read = 0  # bytes; counted, for a pipe does not know
         self.lines = 1
+
+    @property
+    def done(self) -> int:
+        """Bytes that have been handed out."""
+        return self.read - len(self.rest)
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -275,7 +281,7 @@ class _Blocks:
     def __next__(self) -> bytes:
         while True:
             more = self.stream.read(BLOCK)
-            self.done += len(more)
+            self.read += len(more)
             block = self.rest + more
             if not more:
                 if not block:
@@ -392,14 +398,22 @@ class Sink:
     def add(self, frame: pl.DataFrame) -> None:
         if self.kind == CSV:
             # Nothing where there is nothing: an empty text would be written as two quotes.
-            text = frame.with_columns(pl.col(pl.String).replace("", None)).write_csv(include_header=self._first)
+            texts = pl.selectors.by_dtype(pl.String, pl.Enum).cast(pl.String).replace("", None)
+            text = frame.with_columns(texts).write_csv(include_header=self._first)
             self.stream.write(text.encode())
         elif self.kind == NDJSON:
             self.stream.write(frame.write_ndjson().encode())
         else:
             table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
             if self._parquet is None:
-                self._parquet = pq.ParquetWriter(self.stream, table.schema, compression="zstd")
+                # Without our own schema, by which readers would take texts for numbers of texts.
+                self._parquet = pq.ParquetWriter(
+                    self.stream,
+                    table.schema,
+                    compression="zstd",
+                    store_schema=False,
+                    write_statistics=[name for name in SOUGHT if name in table.schema.names],
+                )
             self._parquet.write_table(table)
         self._first = False
 

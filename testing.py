@@ -37,6 +37,7 @@ class Read:
     cases: tuple[Case, ...]
     problems: tuple[Problem, ...]
     texts: dict[str, tuple[str, ...]]
+    left_out: int  # that expect something of what the knowledge leaves out
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,15 @@ def read_all(files: Iterable[Path], knowledge: Knowledge) -> Read:
     cases: list[Case] = []
     problems: list[Problem] = []
     texts: dict[str, tuple[str, ...]] = {}
+    left_out = 0
     for file in files:
         found, faults = cases_in(str(file), knowledge, expectations=True)
         cases += found
+        left_out += faults.left_out
         if faults.errors:
             problems += faults.errors
             texts |= faults.texts
-    return Read(tuple(cases), tuple(problems), texts)
+    return Read(tuple(cases), tuple(problems), texts, left_out)
 
 
 class Run:

@@ -19,6 +19,7 @@ from .shared import (
     FINDINGS,
     NOTHING,
     all_cases,
+    as_asked,
     case_files,
     cases_in,
     guarantees_of,
@@ -83,6 +84,8 @@ def check(folder: Path | None, strict: bool, form: str, prove: bool, write: Path
         raise click.UsageError(f"{path_text(write)} exists; counterexamples go to a new file")
     knowledge, problems = read(folder or BUILT_IN)
     ignored = doubts(knowledge, problems) if knowledge is not None else ()
+    if knowledge is not None and not problems.errors:
+        knowledge = as_asked(knowledge)  # what is wrong with the files is told all the same
     guarantees = guarantees_of(folder or BUILT_IN, knowledge, problems) if knowledge and not problems.errors else ()
     proofs = None
     if prove and knowledge is not None and not problems.errors:
@@ -226,6 +229,8 @@ def run_tests(
     read = read_all(files, knowledge)
     if form == "text":
         print_problems(read.problems, read.texts, err=False)
+    if read.left_out:
+        click.echo(f"{counted(read.left_out, 'case')} about what is left out, and left out with it", err=True)
     chosen = [c for c in read.cases if selects(texts_of(c, knowledge))]
     if read.cases and not chosen:
         click.echo(f"no case matches {shown(expression or '')}", err=True)

@@ -100,6 +100,14 @@ TEMPLATES = """
 
 (deftemplate concluding "All else has fired" (slot diagnosis) (slot needs) (slot likely-needs))
 
+(deftemplate waiting "Of exclusion: until all else is concluded" (slot diagnosis) (slot needs) (slot likely-needs))
+
+(deftemplate of-exclusion (slot diagnosis))
+
+(deftemplate needs-no (slot diagnosis) (slot name))
+
+(deftemplate barred "Something else is found" (slot diagnosis))
+
 (deftemplate conclusion (slot diagnosis) (slot level) (slot points))
 
 (deftemplate supported "A level of possible or above; contradictory asks for what likely does"
@@ -196,6 +204,33 @@ WEIGHING = f"""
   (retract ?weight)
   (modify ?balance (points (+ ?sum ?points))))
 
+(defrule barred-by-what-is-there (declare (salience -50))
+  (waiting (diagnosis ?diagnosis))
+  (needs-no (diagnosis ?diagnosis) (name ?name))
+  (known (name ?name) (value yes))
+  =>
+  (assert (barred (diagnosis ?diagnosis))))
+
+(defrule barred-by-a-red-flag (declare (salience -50))
+  (waiting (diagnosis ?diagnosis))
+  (exists (red-flag))
+  =>
+  (assert (barred (diagnosis ?diagnosis))))
+
+(defrule barred-by-another (declare (salience -50))
+  (waiting (diagnosis ?diagnosis))
+  (conclusion (diagnosis ?other) (level ?level))
+  (supported (level ?level) (rank ?rank&:(<= ?rank 3)))
+  (not (of-exclusion (diagnosis ?other)))
+  =>
+  (assert (barred (diagnosis ?diagnosis))))
+
+(defrule all-else-is-concluded (declare (salience -60))
+  ?waiting <- (waiting (diagnosis ?diagnosis) (needs ?needs) (likely-needs ?likely-needs))
+  =>
+  (retract ?waiting)
+  (assert (concluding (diagnosis ?diagnosis) (needs ?needs) (likely-needs ?likely-needs))))
+
 (defrule may-lead (declare (salience {AT_ONCE}))
   (conclusion (diagnosis ?diagnosis) (level ?level) (points ?points))
   (supported (level ?level) (rank ?rank))
@@ -241,10 +276,11 @@ WEIGHING = f"""
   ?all)
 """
 
-_NEEDS_MET = "(known (name ?needs) (value yes))"
+_NOT_BARRED = "(not (barred (diagnosis ?diagnosis)))"
+_NEEDS_MET = f"(known (name ?needs) (value yes)) {_NOT_BARRED}"
 _ESTABLISHES = '(exists (evidence (diagnosis ?diagnosis) (then "establishes")))'
 _EXCLUDES = '(exists (evidence (diagnosis ?diagnosis) (then "excludes")))'
-_WAITS = """(not (known (name ?needs) (value no)))
+_WAITS = f"""{_NOT_BARRED} (not (known (name ?needs) (value no)))
   (or (exists (pending (diagnosis ?diagnosis)))
       (and (not (known (name ?needs) (value yes))) (exists (evidence (diagnosis ?diagnosis) (side for)))))"""
 # The first level whose conditions hold is taken: the rules stand in falling salience, and each uses up what it concludes about.
@@ -439,7 +475,11 @@ class _Translation:
         yield _fact("balance", diagnosis=diagnosis.id, points=0)
         if diagnosis.needs is None:
             yield _known(needs_name(diagnosis.id), True)
-        if diagnosis.likely_needs is None:
+        if diagnosis.is_of_exclusion:
+            yield _fact("of-exclusion", diagnosis=diagnosis.id)
+        for leaf in diagnosis.needs_no:
+            yield _fact("needs-no", diagnosis=diagnosis.id, name=leaf.name)
+        if diagnosis.likely_when is None:
             yield _known(likely_needs_name(diagnosis.id), True)
         for level, urgency in diagnosis.urgency:
             yield _fact("asks", diagnosis=diagnosis.id, step=_STEPS[level], grade=URGENCIES.index(urgency))
@@ -516,7 +556,8 @@ class _Translation:
             return _fact("closed", id=action.id)
         assert isinstance(action, Conclude)
         names = {"needs": needs_name(action.diagnosis), "likely-needs": likely_needs_name(action.diagnosis)}
-        return _fact("concluding", diagnosis=action.diagnosis, **names)
+        last = self.knowledge.diagnoses[action.diagnosis].is_of_exclusion
+        return _fact("waiting" if last else "concluding", diagnosis=action.diagnosis, **names)
 
     def _tally(self, tally: Tally) -> str:
         parts = self._points(self.knowledge.scores[tally.score])

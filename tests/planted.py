@@ -21,6 +21,19 @@ SOURCES, EVIDENCE, CONCEPTS = "rules/sources.yaml", "rules/evidence.yaml", "rule
 FLAGS, NOTES, REVIEWS = "rules/red_flags.yaml", "rules/notes.yaml", "rules/reviews.yaml"
 GUARANTEES = "rules/guarantees.yaml"
 CLOT, STRAIN = "rules/do_not_miss/clot.yaml", "rules/most_likely/strain.yaml"
+LINKS = "rules/links.yaml"
+LINK = """\
+strain-and-potassium:
+  title: Strain may be behind low potassium
+  cause: strain
+  effect: low_potassium
+  source: expert
+"""
+OF_EXCLUSION = "kind: exclusion\nneeds_no:\n  - calf_redness\n"
+NINE = (
+    *("pregnant", "calf_pain", "calf_swelling", "calf_redness", "clot_seen", "other_cause"),
+    *("low_potassium", "enough_potassium", "shoe_colour"),
+)
 
 BASE: Texts = {
     FINDINGS: """\
@@ -739,6 +752,75 @@ RULES = (
         (CLOT, "    scope: one swollen leg\n", ""),
     ),
     plant("falling-urgency", "urgency falls", (CLOT, "likely: emergency", "likely: §soon")),
+    plant(
+        "linked-with-itself",
+        "linked with itself",
+        (LINKS, "", LINK.replace("effect: low_potassium", "effect: §strain")),
+    ),
+    plant(
+        "unknown-name", "linked with nothing", (LINKS, "", LINK.replace("effect: low_potassium", "effect: §low_potasium"))
+    ),
+    plant(
+        "missing-key",
+        "a link without an end",
+        (LINKS, "", LINK.replace("  title", "  §title").replace("  effect: low_potassium\n", "")),
+    ),
+    plant(
+        "rests-on-beyond",
+        "a red flag rests on what is beyond",
+        (DOCUMENT, "[clot]", "[]"),
+        (CLOT, "summary: A clot\n", "summary: A clot\norigin: beyond\n"),
+        (FLAGS, "when: low_potassium", "when: §clot_score >= 3 points"),
+        also=("unused-concept",),
+    ),
+    plant(
+        "note-about-a-diagnosis",
+        "a note about a diagnosis",
+        (NOTES, "  sick-child:", "  §sick-child:"),
+        (NOTES, "about: skin_infection", "about: clot"),
+    ),
+    plant(
+        "missing-key",
+        "yields to nothing",
+        (
+            NOTES,
+            "  sick-child:\n    title: A child with a red calf\n    about: skin_infection\n",
+            "  sick-child:\n    §title: A child with a red calf\n    yields: yes\n",
+        ),
+    ),
+    plant(
+        "urgent-exclusion",
+        "urgent though of exclusion",
+        (STRAIN, "summary: A strained muscle\n", "summary: A strained muscle\n§urgency:\n  likely: soon\n" + OF_EXCLUSION),
+    ),
+    plant(
+        "establishes-by-exclusion",
+        "established though of exclusion",
+        (STRAIN, "summary: A strained muscle\n", "summary: A strained muscle\n" + OF_EXCLUSION),
+        (STRAIN, "when: calf_pain\n    then: supports", "when: calf_pain\n    then: §establishes"),
+    ),
+    plant(
+        "too-many-needs-no",
+        "nine things to exclude",
+        (STRAIN, "advice:\n", "kind: exclusion\n§needs_no:\n" + "".join(f"  - {name}\n" for name in NINE) + "advice:\n"),
+        also=("recorded-only",),
+    ),
+    plant(
+        "not-a-name",
+        "a comparison to exclude",
+        (STRAIN, "advice:\n", OF_EXCLUSION + "  - §potassium > 6 mmol/L\nadvice:\n"),
+    ),
+    plant(
+        "listed-twice",
+        "the same thing to exclude twice",
+        (STRAIN, "advice:\n", OF_EXCLUSION + "  - §calf_redness\nadvice:\n"),
+    ),
+    plant(
+        "wrong-kind",
+        "something to exclude, but not of exclusion",
+        (STRAIN, "advice:\n", "§needs_no:\n  - calf_redness\nadvice:\n"),
+    ),
+    plant("missing-key", "of exclusion, but of what", (STRAIN, "title: Strain\n", "§title: Strain\nkind: exclusion\n")),
     plant("listed-twice", "listed twice", (DOCUMENT, "[clot]", "[clot, §clot]")),
     plant("not-a-weighing", "points fall", (WEIGHING, "points:\n  weak: 1", "§points:\n  weak: 4")),
     plant("unknown-diagnosis", "listed without a file", (DOCUMENT, "[clot]", "[clot, §embolism]")),

@@ -158,6 +158,9 @@ def texts_by(choose: Chooser) -> dict[str, str]:
     }
     note = {"title": "A note", "when": choose.condition(names), "text": "Mind", "source": "expert"}
     tiers = (("most_likely", ["alpha"]), ("other_likely", []), ("do_not_miss", ["beta"]), ("rare", []))
+    of_exclusion = choose.chance(3)
+    if of_exclusion:
+        tiers[-1][1].append("gamma")
     texts = {
         "facts/all.yaml": dumped(_findings(gate)),
         "rules/weighing.yaml": "points:\n  weak: 1\n  moderate: 3\n  strong: 6\n"
@@ -169,9 +172,15 @@ def texts_by(choose: Chooser) -> dict[str, str]:
         texts["rules/concepts.yaml"] = dumped(concepts)
     if flags:
         texts["rules/red_flags.yaml"] = dumped(flags)
-    for tier, diagnosis, own_scores in (("most_likely", "alpha", scores), ("do_not_miss", "beta", {})):
+    own: list[tuple[str, str, dict[str, Any]]] = [("most_likely", "alpha", scores), ("do_not_miss", "beta", {})]
+    for tier, diagnosis, own_scores in (*own, ("rare", "gamma", {})) if of_exclusion else own:
+        last = diagnosis == "gamma"
         entry: dict[str, Any] = {"title": diagnosis.title(), "summary": "A diagnosis"}
-        if choose.chance(2):
+        if last:
+            entry["kind"] = "exclusion"
+            screens = [name for name, kind in names.items() if kind in ("yes-no", "concept")]
+            entry["needs_no"] = sorted({choose.one_of(screens) for _ in range(1 + choose.below(3))})
+        elif choose.chance(2):
             entry["urgency"] = {"possible": "soon", "likely": choose.one_of(("same day", "emergency"))}
         if choose.chance(4):
             entry["needs"] = choose.condition(names, 1)
@@ -181,7 +190,7 @@ def texts_by(choose: Chooser) -> dict[str, str]:
             entry["scores"] = own_scores
         rules: dict[str, Any] = {}
         for number in range(1 + choose.below(5)):
-            then = choose.one_of(THEN)
+            then = choose.one_of(THEN[1:] if last else THEN)
             rule = {"title": "A rule", "when": choose.condition(names), "then": then, "source": "expert"}
             if then == "excludes":
                 rule["scope"] = "everyone"

@@ -12,7 +12,7 @@ from pathlib import Path
 from click import Context
 
 from crampdx.cli import main
-from crampdx.engine.authoring.handbook import anchor
+from crampdx.engine.authoring.markdown import anchor
 
 from at_hand import ROOT
 

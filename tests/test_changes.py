@@ -313,11 +313,13 @@ def test_what_cannot_be_compared_is_told(repository: Path, arguments: list[str],
 
 
 def test_the_built_in_knowledge_against_a_fault_in_it() -> None:
-    """Every witness is one, and a fault of a red flag moves nothing but that flag and the urgency."""
+    """Every witness is one, and a fault of a red flag moves nothing but that flag, the urgency, and what any red flag excludes."""
     knowledge = built_in()
     mutant = next(m for m in mutants_of(knowledge, next(iter(knowledge.red_flags))) if ":drop" in m.id)
     changed = mutant.apply(knowledge)
     found = list(witnesses(knowledge, changed))
-    assert {mutant.owner} <= {witness.subject for witness in found} <= {mutant.owner, "urgency"}
+    last = set(knowledge.of_exclusion)  # these ask for the absence of every red flag
+    allowed = {mutant.owner, "urgency", "leading", *last, *(a.id for a in knowledge.advice.values() if a.diagnosis in last)}
+    assert {mutant.owner} <= {witness.subject for witness in found} <= allowed
     for witness in found:
         assert said(witness.subject, knowledge, changed, witness.patient) == (witness.before, witness.after)

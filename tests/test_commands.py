@@ -27,8 +27,8 @@ from small_worlds import dumped
 
 EXAMPLE = str(ROOT / "examples" / "cramps_on_walking.yaml")
 CASE_KEYS = [
-    *("case", "urgency", "red_flags", "notes", "advice", "scope", "leading", "differential", "firings", "warnings"),
-    "reviewed",
+    *("case", "urgency", "red_flags", "notes", "advice", "scope", "leading", "differential", "links"),
+    *("firings", "warnings", "reviewed"),
 ]
 
 
@@ -92,10 +92,11 @@ def test_the_readme_shows_what_is_printed() -> None:
 def test_json_has_the_promised_shape(knowledge: Knowledge) -> None:
     """Keys as documented; the differential in rank order; sources and findings in each line of evidence."""
     document = json.loads(crampdx("diagnose", "--format", "json", EXAMPLE).output)
-    assert list(document) == ["schema_version", "version", "knowledge", "cases"]
+    assert list(document) == ["schema_version", "version", "knowledge", "document_only", "cases"]
     assert document["schema_version"] == 1
     assert document["version"] == __version__
     assert document["knowledge"] == knowledge.hash
+    assert document["document_only"] is False
     (case,) = document["cases"]
     assert list(case) == CASE_KEYS
     assert case["leading"] == case["differential"][0]["diagnosis"] == "peripheral_artery_disease"
@@ -111,6 +112,7 @@ def test_json_has_the_promised_shape(knowledge: Knowledge) -> None:
         "urgency",
         "evidence",
         "missing",
+        "barred_by",
     } == set(line)
     low_potassium = next(
         e for e in line["evidence"] if {"finding": "serum_potassium", "value": "3.1 mmol/L"} in e["because"]
@@ -416,7 +418,7 @@ def test_expectations_do_not_stand_in_the_way_of_a_patient(tmp_path: Path) -> No
 def test_every_flag_and_advice_names_its_source(knowledge: Knowledge, tmp_path: Path) -> None:
     """In the JSON and in the text, not only rules."""
     file = tmp_path / "case.yaml"
-    file.write_text("case: X\ngiven:\n  saddle_numbness: yes\n  vomiting: yes\n", "utf-8")
+    file.write_text("case: X\ngiven:\n  saddle_numbness: yes\n  vomiting: yes\n  quinine_use: yes\n", "utf-8")
     (case,) = json.loads(crampdx("diagnose", "--format", "json", str(file)).output)["cases"]
     for kind in ("red_flags", "notes", "advice"):
         assert case[kind]
@@ -452,7 +454,7 @@ def test_values_are_rounded_before_they_are_compared(tmp_path: Path, value: str,
 def test_graph_prints_a_diagnosis_or_all_and_says_what_it_cannot_draw() -> None:
     """Mermaid by default; a name that is no diagnosis and a patient's name without a file are wrong usage."""
     drawn = CliRunner().invoke(main, ["graph", "dystonia"])
-    assert drawn.exit_code == 0 and drawn.output.startswith("flowchart LR") and "parkinson_disease" in drawn.output
+    assert drawn.exit_code == 0 and drawn.output.startswith("flowchart LR") and "Parkinson disease" in drawn.output
     dot = CliRunner().invoke(main, ["graph", "--format", "dot"])
     assert dot.exit_code == 0 and dot.output.startswith("digraph")
     patient = ["--patient", str(ROOT / "examples" / "cramps_on_walking.yaml")]

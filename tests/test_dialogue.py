@@ -493,10 +493,16 @@ def test_effects_are_named_the_gravest_first() -> None:
     state = Consultation(built_in())
     before, after = glance(state), glance(state.answered("serum_potassium", "2.1 mmol/L"))
     said = effects(before, after)
-    assert said[0].startswith("RED FLAG, emergency: ") or said[0].startswith("RED FLAG, ")
-    assert "urgency routine -> emergency" in said
-    assert "leading: Dehydration or electrolyte imbalance" in said
-    assert said[-1] == "Dehydration or electrolyte imbalance: not assessed -> likely"
+    flags = len(after.red_flags)
+    assert flags > 0
+    assert all(effect.startswith("RED FLAG, ") for effect in said[:flags])
+    assert said[flags : flags + 3] == (
+        "urgency routine -> emergency",
+        "leading: Dehydration or electrolyte imbalance",
+        "Dehydration or electrolyte imbalance: not assessed -> likely",
+    )
+    levels = [after.conclusion(c.diagnosis).level for c in after.ranked if c.level != before.conclusion(c.diagnosis).level]
+    assert [effect.split(" -> ")[1] for effect in said[flags + 2 :] if " -> " in effect] == levels
     back = effects(after, before)
     assert back[0].startswith("no longer a red flag: ")
     assert "leading: none" in back
@@ -583,17 +589,49 @@ def test_why_says_what_each_value_would_do_whatever_the_rules(texts: dict[str, s
         held_to_each_value(state, name)
 
 
-@pytest.mark.parametrize("albumin", ["40 g/L", "20 g/L"])
-def test_why_reads_a_value_in_what_follows_from_it(albumin: str) -> None:
-    """A calcium within its reference interval changes nothing where the adjusted one does not: red flags begin where the
-    adjusted value has its limits, too, and not only where the measured one has its own."""
-    state = Consultation(built_in()).answered("serum_albumin", albumin)
-    finding = built_in().findings["serum_calcium"]
-    said = dict(tried(state, finding, glance(state), Horizon(built_in())))
-    higher = {"40 g/L": "3.01 mmol/L or more", "20 g/L": "2.61 to 5.6 mmol/L"}[albumin]
-    nothing = {"40 g/L": "2.1 to 2.55 mmol/L", "20 g/L": "1.9 to 2.15 mmol/L"}[albumin]
-    assert said[nothing] == "nothing changes yet"
-    assert "RED FLAG, same day: " in said[higher]
+_MEASURED = "{{title: {0}, ask: '{0}?', kind: quantity, known_by: laboratory, unit: {1}, decimals: {2}, plausible: {3}{4}}}"
+ADJUSTED = {
+    "facts/findings.yaml": "ache: {title: Ache, ask: Ache?, kind: yes-no, known_by: patient}\n"
+    + "\n".join(
+        f"{name}: {_MEASURED.format(name.title(), *more)}"
+        for name, *more in (
+            ("calcium", "mmol/L", 2, "0.5 to 6.0", ", reference: 2.1 to 2.55, reference_source: expert"),
+            ("albumin", "g/L", 0, "5 to 80", ""),
+            ("adjusted", "mmol/L", 2, "0.5 to 6.0", ", derived: {linear: {calcium: 1, albumin: -0.02, constant: 0.8}}"),
+        )
+    ),
+    "rules/document.yaml": "".join(
+        f"{tier}: {{heading: {tier}, diagnoses: []}}\n" for tier in ("most_likely", "other_likely", "do_not_miss", "rare")
+    ),
+    "rules/weighing.yaml": "points: {weak: 1, moderate: 3, strong: 6}\nlevels: {possible: 3, likely: 6, unlikely: -3}\n",
+    "rules/red_flags.yaml": "far: {title: Far, when: adjusted > 3 mmol/L, urgency: same day, action: Look, source: expert}\n",
+    "rules/rare/excess.yaml": """\
+title: Excess
+summary: Too much
+origin: beyond
+rules:
+  measured: {title: High, when: calcium above range, then: supports, source: expert}
+  felt: {title: Felt, when: ache, then: supports, source: expert}
+""",
+}
+
+
+@pytest.mark.parametrize(
+    ("albumin", "far"),
+    [("40 g/L", ("2.56 to 3 mmol/L", "3.01 mmol/L or more")), ("20 g/L", ("2.56 to 2.6 mmol/L", "2.61 to 5.6 mmol/L"))],
+)
+def test_why_reads_a_value_in_what_follows_from_it(albumin: str, far: tuple[str, str]) -> None:
+    """A measured value changes what its own limits say, and what those of a quantity say that follows from it and from
+    another; where neither says anything, nothing. A value from which something impossible follows is in no range."""
+    knowledge = small_knowledge(ADJUSTED)
+    state = Consultation(knowledge).answered("albumin", albumin)
+    said = dict(tried(state, knowledge.findings["calcium"], glance(state), Horizon(knowledge)))
+    alone, both = far
+    assert said[alone] == "leading: Excess; Excess: not assessed -> possible"
+    assert said[both].startswith("RED FLAG, same day: Far; ")
+    (low,) = said.keys() - {*far}
+    assert low.endswith(" 2.55 mmol/L")
+    assert said[low] == "nothing changes yet"
 
 
 def test_why_of_an_answer_that_others_settle(knowledge: Knowledge) -> None:

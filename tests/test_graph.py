@@ -92,7 +92,7 @@ def test_a_diagnosis_has_all_its_rules_and_gates(diagnosis: str) -> None:
         assert (edge.side == CONTRA) == (rule.then in AGAINST)
         assert edge.label.startswith("against -") or edge.label == "excludes" or edge.side != CONTRA
     entry = knowledge.diagnoses[diagnosis]
-    assert len(of_kind(graph, GATE)) == sum(c is not None for c in (entry.needs, entry.likely_needs))
+    assert len(of_kind(graph, GATE)) == sum(c is not None for c in (entry.needs, entry.likely_needs, entry.nothing_else))
     assert len(into) == len(rules) + len(of_kind(graph, GATE))
 
 
@@ -129,10 +129,10 @@ def test_a_score_tells_its_points_and_who_reads_it() -> None:
 
 
 def test_the_whole_stays_small_and_counts_its_rules() -> None:
-    """Each diagnosis once, each concept and red flag as a node or a line, few enough to look at; the rules of a diagnosis
-    that read findings are all counted on the edge from its findings."""
+    """Each diagnosis once, each concept and red flag as a node or a line, few enough to look at: at most four
+    nodes for a diagnosis; its rules that read findings are all counted on the edge from its findings."""
     knowledge, graph = built_in(), graphs()[None]
-    assert len(graph.nodes) <= 120
+    assert len(graph.nodes) <= 4 * len(knowledge.diagnoses)
     assert len(of_kind(graph, DIAGNOSIS)) == len(knowledge.diagnoses)
     said = re.sub(r"\s+", " ", " ".join(" ".join(n.lines) for n in graph.nodes if n.kind in (CONCEPT, FLAG)))
     for thing in (*knowledge.concepts.values(), *knowledge.red_flags.values()):
@@ -142,6 +142,25 @@ def test_the_whole_stays_small_and_counts_its_rules() -> None:
         edge = next(e for e in graph.edges if e.end == node and e.start == f"{TOPIC}_{node}")
         reading = [r for r in knowledge.rules_of[diagnosis] if any(x.name in knowledge.findings for x in leaves(r.when))]
         assert sum(map(int, re.findall(r"\d+", edge.label))) == len(reading)
+
+
+def test_concepts_that_lead_to_the_same_share_a_node_of_the_whole() -> None:
+    """Those that lead to one diagnosis alone, through others, too, stand together and apart from all that lead elsewhere."""
+    knowledge, graph = built_in(), graphs()[None]
+    leads: dict[str, set[str]] = {}
+    for name in knowledge.concepts:
+        leads[name] = {d for d in DIAGNOSES if f"{CONCEPT}_{name}" in {node.id for node in graphs()[d].nodes}}
+    node_of = {
+        name: node.id
+        for node in of_kind(graph, CONCEPT).values()
+        for name, concept in knowledge.concepts.items()
+        if concept.title in re.split("(?:^| )• ", re.sub(r"\s+", " ", " ".join(node.lines)))
+    }
+    assert node_of.keys() == knowledge.concepts.keys()
+    for one, node in node_of.items():
+        for other, elsewhere in node_of.items():
+            if len(leads[one]) == 1:
+                assert (node == elsewhere) == (leads[one] == leads[other]), (one, other)
 
 
 # With a case ---------------------------------------------------------------------------------------------------------
@@ -238,6 +257,16 @@ def test_the_text_fits_what_draws_it(diagnosis: str | None) -> None:
         text,
         as_dot(graph_of(built_in(), diagnosis, found)),
     )
+
+
+def test_ids_give_way_only_where_the_text_is_too_long() -> None:
+    """The whole is numbered, and has as many nodes and edges as before; one diagnosis keeps the ids of its things."""
+    whole, one = graphs()[None], graphs()["dystonia"]
+    assert all(f"\n  {node.id}" in as_mermaid(one) or f"\n    {node.id}" in as_mermaid(one) for node in one.nodes)
+    text = as_mermaid(whole)
+    assert len(re.findall(r"^  n\d+[^ ]*\"", text, re.MULTILINE)) == len(whole.nodes)
+    assert len(re.findall(r"^  n\d+ [-=.]+>.* n\d+$", text, re.MULTILINE)) == len(whole.edges)
+    assert not [node.id for node in whole.nodes if node.id in text]
 
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")

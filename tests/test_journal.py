@@ -1010,6 +1010,8 @@ def test_a_journal_of_another_knowledge_base_is_judged_anew(state_folder: Path, 
     assert (same_hash.exit_code, same_hash.stderr) == (0, "")
     weighing = new / "rules" / "weighing.yaml"
     weighing.write_text(re.sub(r"possible: \d+", "possible: 1", weighing.read_text()))
+    for path in (new / "rules").rglob("*.yaml"):  # no limit may lie outside what is plausible
+        path.write_text(re.sub(r"\bage > [78]\d years", "age > 60 years", path.read_text()))
     history = next(p for p in (new / "facts").glob("*.yaml") if re.search(r"^age:", p.read_text(), re.MULTILINE))
     text, changed = re.subn(
         r"(^age:\n(?:  .*\n)*?  plausible: ).*", r"\g<1>0 to 65", history.read_text(), flags=re.MULTILINE

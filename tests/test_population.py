@@ -19,7 +19,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType, SimpleNamespace
+from types import MappingProxyType
 from typing import Any
 
 import narwhals as nw
@@ -780,13 +780,13 @@ def test_explain_row_prints_what_diagnose_prints(index: int, tmp_path: Path, all
 def test_the_same_seed_verifies_the_same_rows(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which rows Experta reasons about follows from the seed; without one the rows differ, and the seed is told."""
     drawn: list[list[str]] = []
-    verify = populations._Run.verify
+    end = populations.Verification.end
 
     def noted(self: Any) -> None:
-        drawn.append([row["id"] for row, _ in self.sample.kept])
-        verify(self)
+        drawn.append(self.patients)
+        end(self)
 
-    monkeypatch.setattr(populations._Run, "verify", noted)
+    monkeypatch.setattr(populations.Verification, "end", noted)
     for seed in (("--seed", "5"), ("--seed", "5"), ("--seed", "6"), (), ()):
         done = batch(base, base / "out.csv", "--verify", "10", *seed)
         assert "10 rows verified through Experta (--seed " in done.stderr
@@ -844,13 +844,13 @@ def test_a_fault_in_the_columns_is_found_by_the_sample(base: Path, monkeypatch: 
 def drawn(size: int, seed: int, parts: Sequence[int]) -> list[int]:
     """Which patients of a stream, in such parts, are drawn."""
     sample = populations.Sample(size, seed)
-    before = 0
+    found: list[int] = []
+    before, to_come = 0, sum(parts)
     for height in parts:
-        results = SimpleNamespace(height=height, row=lambda n, named, before=before: {"number": before + n})
-        sample.look(SimpleNamespace(results=results, findings=lambda n, before=before: before + n))  # type: ignore[arg-type]
+        found += [before + number for number in sample.drawn(height, height / to_come if to_come else 1.0)]
         before += height
-    assert all(row["number"] == findings for row, findings in sample.kept)
-    return [findings for _, findings in sample.kept]  # type: ignore[misc]
+        to_come -= height
+    return found
 
 
 def test_a_patient_is_as_likely_to_be_verified_as_any_other() -> None:
@@ -869,7 +869,14 @@ def test_a_patient_is_as_likely_to_be_verified_as_any_other() -> None:
     assert abs(chi - (stream - 1)) < 4 * math.sqrt(2 * (stream - 1)), chi
     pairs = draws * (stream - 1) * (size / stream) * ((size - 1) / (stream - 1))
     assert abs(neighbours - pairs) < 4 * math.sqrt(pairs), (neighbours, pairs)
-    assert drawn(size, 3, parts) == drawn(size, 3, (200,))
+
+
+def test_a_sample_of_a_stream_whose_length_is_misjudged() -> None:
+    """Never more than are asked for, and all of them where the end is larger than was thought."""
+    for seed in range(50):
+        sample = populations.Sample(8, seed)
+        found = [len(sample.drawn(100, share)) for share in (0.9, 0.0, 0.5, 1.0)]
+        assert (sum(found), found[1]) == (8, 0)
 
 
 @pytest.mark.parametrize("stream", [0, 1, 7, 8])

@@ -6,7 +6,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from itertools import combinations, product
@@ -18,11 +18,13 @@ import z3
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from crampdx.engine.authoring.mutation import mutants_of
 from crampdx.engine.inference.outcome import outcome
 from crampdx.engine.inference.reference import infer
 from crampdx.engine.inference.weighing import leading_of, urgency_of
 from crampdx.engine.knowledge.cases import read_answer, read_findings, with_derived
 from crampdx.engine.knowledge.checks import conditions_of
+from crampdx.engine.knowledge.guarantees import Guarantee, LevelPromise, UrgencyPromise
 from crampdx.engine.knowledge.model import (
     AT_LEAST_POSSIBLE,
     CHOICE,
@@ -31,13 +33,16 @@ from crampdx.engine.knowledge.model import (
     QUANTITY,
     URGENCIES,
     YES_NO,
+    All,
     Answer,
     Compare,
     Condition,
     Finding,
     Findings,
+    Is,
     Knowledge,
     Leaf,
+    Not,
     leaves,
 )
 from crampdx.engine.knowledge.problems import Problems
@@ -45,7 +50,9 @@ from crampdx.engine.knowledge.quantities import plain
 from crampdx.engine.knowledge.truth import Truth, Valuation, leaf_truth
 from crampdx.engine.knowledge.yamltext import Scalar
 from crampdx.engine.proof.asked import Asked, fewest, findings_of, smallest
+from crampdx.engine.proof.guarding import EMPTY, PROVED, REFUTED, formula, judged
 from crampdx.engine.proof.patients import Amount, Formula, Patients
+from crampdx.engine.proof.reach import Prover
 from crampdx.engine.proof.world import World
 
 from at_hand import all_cases, built_in
@@ -260,6 +267,8 @@ def told(draw: st.DrawFn) -> dict[str, str]:
     """What is given of a patient, at times with a derived quantity, which may contradict what it follows from."""
     given_findings, choose = draw(patients()), Chooser(draw)
     if choose.chance(2):
+        if choose.chance(2):
+            given_findings |= {"level": choose.one_of(("2 u", "4 u")), "width": choose.one_of(("3 u", "8 u"))}
         given_findings["sum_of_both"] = choose.one_of(("", "", "> ", "< ", ">= ", "<= ")) + choose.one_of(
             ("-1 u", "0 u", "1 u", "3 u", "3 u (2 to 3)", "5 u")
         )
@@ -587,11 +596,15 @@ def quantity(**more: Any) -> dict[str, Any]:
     return thing(kind="quantity", unit="u", **{"decimals": "1", "plausible": "-40 to 60", **more})
 
 
-def base(facts: dict[str, Any], **alpha: Any) -> Knowledge:
-    """A knowledge base with these findings, of which it makes nothing but what stands under its first diagnosis."""
+def base(
+    facts: dict[str, Any], flags: dict[str, Any] | None = None, beta: dict[str, Any] | None = None, **alpha: Any
+) -> Knowledge:
+    """A knowledge base with these findings, of which it makes nothing but what stands under its diagnoses."""
     rules = {"title": "A diagnosis", "summary": "Of no account", "rules": {}}
-    files = {f"rules/{tier}/{d}.yaml": dumped(rules) for tier, listed in TIERS_OF_TWO for d in listed}
+    files = {f"rules/{tier}/{d}.yaml": dumped({**rules, **(beta or {})}) for tier, listed in TIERS_OF_TWO for d in listed}
     files["rules/most_likely/alpha.yaml"] = dumped({**rules, **alpha})
+    if flags:
+        files["rules/red_flags.yaml"] = dumped(flags)
     return small_knowledge({**FRAME, **files, "facts/all.yaml": dumped(facts)})
 
 
@@ -636,6 +649,99 @@ def test_two_vocabularies_share_their_patients() -> None:
     assert Asked(old, shared).patient(*contrary) is None
     assert Asked(old, shared).patient(contrary[0]) == {"ache": "yes"}
     assert Asked(old, apart).patient(contrary[0], apart.truth("pain").no) == {"ache": "yes", "pain": "no"}
+
+
+@pytest.mark.parametrize(
+    ("derived", "given_findings"),
+    [("difference", ("59 u", "-2 u")), ("ratio", ("60 u", "0.1 u"))],
+)
+def test_nobody_has_a_derived_quantity_that_is_not_plausible(derived: str, given_findings: tuple[str, str]) -> None:
+    """Though the question does not speak of it."""
+    facts = {"above": quantity(), "below": quantity(), "both": quantity(derived={derived: ["above", "below"]})}
+    knowledge = base(facts)
+    everyone = Patients(knowledge)
+    wanted = []
+    for name, words in zip(("above", "below"), given_findings, strict=True):
+        answer = read_answer(knowledge.findings[name], words, NOWHERE, Problems(), [])
+        assert answer is not None
+        wanted += answered(everyone, knowledge.findings[name], answer)
+    assert Asked(everyone).patient(wanted[0]) is not None
+    assert Asked(everyone).patient(*wanted) is None
+
+
+def test_nobody_has_answers_either_of_which_is_impossible() -> None:
+    never = {"title": "Neither", "when": {"any": ["ache", "red"]}}
+    facts = {name: thing(kind="yes-no") for name in ("ache", "red", "well")}
+    files = {"facts/all.yaml": dumped(facts), "facts/impossible.yaml": dumped({"never": never})}
+    rules = {"title": "A diagnosis", "summary": "Of no account", "rules": {}}
+    files |= {f"rules/{tier}/{d}.yaml": dumped(rules) for tier, listed in TIERS_OF_TWO for d in listed}
+    everyone = Patients(small_knowledge({**FRAME, **files}))
+    for name in ("ache", "red"):
+        assert Asked(everyone).patient(everyone.truth(name).yes) is None
+        assert Asked(everyone).patient(everyone.truth(name).no) is not None
+
+
+# Guarantees ------------------------------------------------------------------------------------------------------------
+
+
+def kept(world: World, guarantee: Guarantee) -> bool:
+    """Whether it is, asked at once of everything in this world."""
+    broken = z3.Not(formula(world, guarantee.promise))
+    return Asked(world.patients).patient(world.of(guarantee.whenever).yes, broken) is None
+
+
+def test_a_guarantee_is_judged_as_the_whole_knowledge_has_it() -> None:
+    """Although most of it is not asked: the verdict, and that each change that is named breaks it."""
+    verdicts = Counter[str]()
+
+    @seed(SEED)
+    @examples(2)
+    @given(knowledge_texts(), st.integers(0, 5039))
+    def hold(texts: dict[str, str], number: int) -> None:
+        knowledge = small_knowledge(texts)
+        prover = Prover(knowledge)
+        kinds = [(flag.when, flag.urgency) for flag in knowledge.red_flags.values()] if number % 2 else []
+        kinds = kinds or [(condition, URGENCIES[1 + number % 3]) for _, condition, _ in conditions_of(knowledge)]
+        whenever, urgency = kinds[number % len(kinds)]
+        guarantee = Guarantee("g", "G", "H", whenever, UrgencyPromise(urgency), NOWHERE)
+        verdict = judged(prover, guarantee, mutants_of)
+        verdicts[verdict.verdict] += 1
+        if verdict.verdict != EMPTY:
+            assert (verdict.verdict == PROVED) == kept(World(knowledge, Patients(knowledge)), guarantee)
+        for change in verdict.broken_by:
+            verdicts["named"] += 1
+            changed = change.apply(knowledge)
+            assert not kept(World(changed, Patients(changed)), guarantee), change.id
+
+    hold()
+    assert min(verdicts[word] for word in (PROVED, REFUTED, "named")) > EXAMPLES / 50, verdicts
+
+
+SCORED = {"tally": entry(points={"red": "1"})}
+
+
+def test_a_promise_is_kept_by_what_has_nothing_to_do_with_its_premise() -> None:
+    """A red flag that fires although nothing that it reads is known; and a fault of it is the one that is named."""
+    flag = {"title": "T", "when": "tally <= 5 points", "urgency": "soon", "action": "A", "source": "expert"}
+    knowledge = base({"ache": thing(kind="yes-no"), "red": thing(kind="yes-no")}, scores=SCORED, flags={"always": flag})
+    guarantee = Guarantee("g", "G", "H", Is("ache"), UrgencyPromise("soon"), NOWHERE)
+    verdict = judged(Prover(knowledge), guarantee, mutants_of)
+    assert (verdict.verdict, {change.owner for change in verdict.broken_by}) == (PROVED, {"always"})
+    harder = replace(guarantee, promise=UrgencyPromise("same day"))
+    assert judged(Prover(knowledge), harder, mutants_of).verdict == REFUTED
+
+
+def test_a_promise_about_a_diagnosis_of_exclusion_is_judged_by_all_others() -> None:
+    facts = {"ache": thing(kind="yes-no"), "red": thing(kind="yes-no")}
+    last = {"kind": "exclusion", "needs_no": ["red"], "rules": {"aches": entry(when="ache", then="strongly supports")}}
+    likely = {"scores": SCORED, "rules": {"by-tally": entry(when="tally >= 1 points", then="weakly supports")}}
+    knowledge = base(facts, beta=last, **likely)
+    whenever = All((Is("ache"), Not(Is("red"))))
+    guarantee = Guarantee("g", "G", "H", whenever, LevelPromise("beta", "likely", unless_excluded=False), NOWHERE)
+    verdict = judged(Prover(knowledge), guarantee, mutants_of)
+    assert (verdict.verdict, {change.owner for change in verdict.broken_by}) == (PROVED, {"aches"})
+    alone = replace(guarantee, whenever=Is("ache"))
+    assert judged(Prover(knowledge), alone, mutants_of).verdict == REFUTED
 
 
 # What can be left out --------------------------------------------------------------------------------------------------

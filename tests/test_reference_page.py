@@ -1,8 +1,11 @@
-"""docs/knowledge.md, the whole knowledge base in words: true today, complete, and readable as Markdown."""
+"""docs/knowledge.md and its pages, the whole knowledge base in words: true today, complete, and readable as Markdown."""
 
 from __future__ import annotations
 
+import posixpath
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -11,17 +14,21 @@ from click.testing import CliRunner
 
 from crampdx.cli import main
 from crampdx.engine.authoring.coverage import coverage_of
-from crampdx.engine.authoring.handbook import anchor, handbook
+from crampdx.engine.authoring.handbook import FIRST, handbook, handbook_pages
+from crampdx.engine.authoring.judgement import judged
+from crampdx.engine.authoring.markdown import anchor, way
+from crampdx.engine.knowledge.canonical import digest
 from crampdx.engine.knowledge.cases import Case, read_cases
 from crampdx.engine.knowledge.guarantees import Guarantee, read_guarantees
 from crampdx.engine.knowledge.loader import BUILT_IN, GUARANTEES, from_texts
-from crampdx.engine.knowledge.model import Knowledge
+from crampdx.engine.knowledge.model import Knowledge, Review
 from crampdx.engine.knowledge.problems import Problems
 
 from at_hand import CASES, ROOT, all_cases, built_in, cases_of
 
-PAGE = ROOT / "docs" / "knowledge.md"
-FEW_ENOUGH = 600_000  # bytes that GitHub still shows as a page
+DOCS = ROOT / "docs"
+FEW_ENOUGH = 300_000  # bytes that a Git host shows as a page, and a browser at once
+ANEW = "write them anew: crampdx reference --pages docs"
 
 FILES = {
     "facts/findings.yaml": """\
@@ -112,35 +119,97 @@ def entry(page: str, id: str) -> str:
     return re.split(r"^#+ ", page.split(f"\n#### {id}\n")[1], flags=re.MULTILINE)[0].strip("\n")
 
 
+@cache
+def promises() -> tuple[Guarantee, ...]:
+    text = (BUILT_IN / GUARANTEES).read_text(encoding="utf-8")
+    return read_guarantees(text, GUARANTEES, built_in(), Problems())
+
+
 @pytest.fixture(scope="module", name="page")
 def _page() -> str:
-    problems = Problems()
-    promises = (BUILT_IN / GUARANTEES).read_text(encoding="utf-8")
-    return handbook(built_in(), all_cases(), read_guarantees(promises, GUARANTEES, built_in(), problems))
+    """All on one page."""
+    return handbook(built_in(), all_cases(), promises())
 
 
-def test_the_page_is_true(page: str) -> None:
-    """docs/knowledge.md is what the knowledge base and the cases say now."""
-    assert PAGE.read_text(encoding="utf-8") == page, "write it anew: crampdx reference > docs/knowledge.md"
+@pytest.fixture(scope="module", name="pages")
+def _pages() -> dict[str, str]:
+    return handbook_pages(built_in(), all_cases(), promises())
 
 
-def test_the_page_is_small_enough_to_be_shown(page: str) -> None:
-    assert len(page.encode()) < FEW_ENOUGH
+def headings(page: str) -> list[str]:
+    return [anchor(heading) for heading in re.findall(r"^#+ (.+)$", page, re.MULTILINE)]
 
 
-def test_everything_has_one_heading_and_every_link_leads_to_one(page: str) -> None:
-    """All that has a source, all sources and guarantees, each once; links to the evidence page lead to its headings."""
-    headings = [anchor(heading) for heading in re.findall(r"^#+ (.+)$", page, re.MULTILINE)]
-    assert len(headings) == len(set(headings))
-    guarantees = re.findall(r"^([a-z-]+):$", (BUILT_IN / GUARANTEES).read_text(encoding="utf-8"), re.MULTILINE)
+def links(page: str, path: str) -> Iterator[tuple[str, str]]:
+    """Where the links of a page lead, but for those that leave for the web: path, heading."""
+    for to, heading in re.findall(r"\]\((?!https:)([^)#]*)#([^)]*)\)", page):
+        yield posixpath.normpath(posixpath.join(posixpath.dirname(path), to)) if to else path, heading
+
+
+def test_the_pages_are_true(pages: dict[str, str]) -> None:
+    """docs/knowledge.md and docs/knowledge/ are what the knowledge base and the cases say now, and nothing is left there."""
+    there = [DOCS / FIRST, *(DOCS / "knowledge").rglob("*.*")]
+    assert {path.relative_to(DOCS).as_posix() for path in there} == {*pages}, ANEW
+    assert [path for path, text in pages.items() if (DOCS / path).read_text(encoding="utf-8") != text] == [], ANEW
+
+
+def test_each_page_is_small_enough_to_be_shown(pages: dict[str, str]) -> None:
+    assert max(len(text.encode()) for text in pages.values()) < FEW_ENOUGH
+
+
+def test_everything_has_one_heading(page: str, pages: dict[str, str]) -> None:
+    """All that has a source, all sources and guarantees, each once on the one page, and once among the pages."""
     knowledge = built_in()
-    assert {*knowledge.sourced, *knowledge.sources, *guarantees} <= set(headings)
-    evidence = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
-    elsewhere = {anchor(heading) for heading in re.findall(r"^#+ (.+)$", evidence, re.MULTILINE)}
-    links = re.findall(r"\]\((evidence\.md)?#([^)]*)\)", page)
-    assert len(links) > 1000
-    for other, heading in links:
-        assert heading in (elsewhere if other else headings), heading
+    ids = {*knowledge.sourced, *knowledge.sources, *(guarantee.id for guarantee in promises())}
+    assert len(ids) > 800
+    assert not [id for id in ids if headings(page).count(id) != 1]
+    on_pages = [heading for text in pages.values() for heading in set(headings(text))]
+    assert not [id for id in ids if on_pages.count(id) != 1]
+    for text in (page, *pages.values()):
+        assert len(headings(text)) == len(set(headings(text)))
+
+
+def test_every_link_leads_to_a_heading(page: str, pages: dict[str, str]) -> None:
+    """On the one page and from page to page, to the evidence page, too."""
+    evidence = {"evidence.md": (DOCS / "evidence.md").read_text(encoding="utf-8")}
+    for texts in ({FIRST: page, **evidence}, {**pages, **evidence}):
+        targets = {path: set(headings(text)) for path, text in texts.items()}
+        found = [link for path, text in texts.items() for link in links(text, path)]
+        assert len(found) > 1000
+        assert not [(path, heading) for path, heading in found if heading not in targets.get(path, ())]
+
+
+def test_all_pages_can_be_reached_from_the_first(pages: dict[str, str]) -> None:
+    """In one step; and from each the way leads back."""
+    assert {path for path, _ in links(pages[FIRST], FIRST)} == {*pages} - {FIRST}
+    assert all(FIRST in {to for to, _ in links(text, path)} for path, text in pages.items() if path != FIRST)
+
+
+def test_the_pages_say_what_the_one_page_says(page: str, pages: dict[str, str]) -> None:
+    """Of each thing the same, whichever way its links lead."""
+
+    def said(text: str) -> dict[str, str]:
+        without = re.sub(r"\]\([^)]*\)", "]", text)
+        return {
+            heading: body.strip("\n") for heading, body in re.findall(r"^#+ (.+)\n((?:(?!#).*\n)*)", without, re.MULTILINE)
+        }
+
+    apart = {id: text for one in pages.values() for id, text in said(one).items()}
+    together = said(page)
+    ids = {*built_in().sourced, *built_in().sources, *(guarantee.id for guarantee in promises())}
+    assert not [id for id in ids if apart[id] != together[id] or not apart[id]]
+    for diagnosis in built_in().diagnoses.values():
+        assert together[diagnosis.title] in apart[diagnosis.title]
+
+
+def test_the_way_from_page_to_page() -> None:
+    """As few steps as there are; none to the page itself."""
+    assert way("a/b/c.md", "a/b/c.md") == ""
+    assert way("a.md", "b/c.md") == "b/c.md"
+    assert way("a/b/c.md", "a/b/d.md") == "d.md"
+    assert way("a/b/c.md", "a/d.md") == "../d.md"
+    assert way("a/b/c.md", "a/d/b/e.md") == "../d/b/e.md"
+    assert way("a/b/c.md", "e.md") == "../../e.md"
 
 
 def test_the_command_prints_it() -> None:
@@ -151,15 +220,40 @@ def test_the_command_prints_it() -> None:
     assert "in 20 cases" in printed.output
 
 
-def test_of_a_knowledge_base_of_ones_own(tmp_path: Path) -> None:
-    """Where it has no guarantee, none stands there; one that cannot be read is shown with its place, and so is a bad case."""
-    for file, text in FILES.items():
-        path = tmp_path / file
+def small_command(folder: Path) -> list[str]:
+    """The command for the small knowledge base, which is written to a folder."""
+    for file, text in {**FILES, "cases.yaml": PATIENTS}.items():
+        path = folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    return ["reference", str(folder / "cases.yaml"), "--knowledge", str(folder)]
+
+
+def test_the_command_writes_the_pages(tmp_path: Path) -> None:
+    """Into a folder that need not be there; what a page is left of that is none any more is said, and left."""
+    docs = tmp_path / "new" / "docs"
+    command = [*small_command(tmp_path), "--pages", str(docs)]
+    done = CliRunner().invoke(main, command)
+    assert (done.exit_code, done.stdout) == (0, "")
+    written = {path.relative_to(docs).as_posix(): path.read_text(encoding="utf-8") for path in docs.rglob("*.md")}
+    knowledge, cases, _ = small()
+    placed = handbook_pages(knowledge, cases, ())
+    assert {path: text.replace(f"{tmp_path}/", "") for path, text in written.items()} == placed
+    assert "knowledge/rare/illness.md" in written
+    assert f"{len(written)} pages in" in done.stderr
+    assert "not one of them" not in done.stderr
+    left = docs / "knowledge" / "most_likely" / "gone.md"
+    left.parent.mkdir()
+    left.write_text("# Gone", encoding="utf-8")
+    (docs / "other.md").write_text("# Another", encoding="utf-8")
+    assert CliRunner().invoke(main, command).stderr.splitlines()[1:] == [f"not one of them: {left}"]
+    assert left.is_file()
+
+
+def test_of_a_knowledge_base_of_ones_own(tmp_path: Path) -> None:
+    """Where it has no guarantee, none stands there; one that cannot be read is shown with its place, and so is a bad case."""
+    command = small_command(tmp_path)
     cases = tmp_path / "cases.yaml"
-    cases.write_text(PATIENTS, encoding="utf-8")
-    command = ["reference", str(cases), "--knowledge", str(tmp_path)]
     assert "## Guarantees\n\nNone.\n" in CliRunner().invoke(main, command).output
     (tmp_path / GUARANTEES).write_text("urgent: {title: Urgent}\n", encoding="utf-8")
     refused = CliRunner().invoke(main, command)
@@ -218,16 +312,60 @@ def test_advice_with_its_gates_and_its_promise() -> None:
     assert "- promised: urgency at least soon" in entry(page, "urgent")
 
 
-def test_what_rests_on_no_source_is_listed_for_review() -> None:
-    """By its own word, or by a source that is from memory; a reference interval, too; and nothing else."""
-    table = handbook(*small()).split("\n## For review\n")[1]
-    rows = [[cell.strip() for cell in line.split(" | ")] for line in table.splitlines() if line.startswith("| ")][1:]
-    assert [(row[0].removeprefix("| "), row[1], row[3]) for row in rows] == [
-        ("rule", "[`by-tally`](#by-tally)", "expert"),
-        ("red flag", "[`danger`](#danger)", "hearsay"),
-        ("advice", "[`rest`](#rest)", "expert"),
-        ("finding", "`length`", "unverified"),
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+
+
+def test_what_is_not_verified_is_listed_for_review() -> None:
+    """By its own word, or by a source that is from memory; a reference interval, too; under its diagnosis, nothing else."""
+    part = handbook(*small()).split("\n## For review\n")[1]
+    rows = {}
+    for group in part.split("\n### For review: ")[1:]:
+        title, *lines = group.splitlines()
+        rows[title] = [cells(line) for line in lines if line.startswith("| ")][1:]
+    assert rows == {
+        "Illness (an example)": [
+            ["rule", "[`by-tally`](#by-tally)", "By tally", "weakly opposes", "expert; beside a-book"],
+            ["advice", "[`rest`](#rest)", "Rest", "", "expert"],
+        ],
+        "Shared by several diagnoses": [
+            ["red flag", "[`danger`](#danger)", "Danger", "soon", "hearsay (unverified)"],
+            ["reference interval", "`length`", "The length", "", "unverified"],
+        ],
+    }
+
+
+def test_a_review_stands_beside_what_was_to_be_reviewed() -> None:
+    """With its date, and only there."""
+    knowledge, cases, guarantees = small()
+    review = Review("rest", digest(knowledge.sourced["rest"]), "2026-01-02", "neurologist")
+    page = handbook(replace(knowledge, reviews={"rest": review}), cases, guarantees)
+    rows = [cells(line) for line in page.split("\n## For review\n")[1].splitlines() if "reviewed 2026" in line]
+    assert rows == [["advice", "[`rest`](#rest)", "Rest", "", "expert; reviewed 2026-01-02 (neurologist)"]]
+
+
+def test_what_is_for_review_is_counted() -> None:
+    """Of all, for each reason, and with nothing verified beside it: by diagnosis, then together."""
+    part = handbook(*small()).split("\n## For review\n")[1]
+    rows = [cells(line) for line in part.split("\n### ")[0].splitlines() if line.startswith("| ")]
+    assert rows == [
+        ["of", "all", "for review", "expert", "unverified", "secondary", "nothing verified"],
+        ["[Illness (an example)](#for-review-illness-an-example)", "4", "2", "2", "0", "0", "1"],
+        ["[Shared by several diagnoses](#for-review-shared-by-several-diagnoses)", "3", "2", "0", "2", "0", "2"],
+        ["**together**", "7", "4", "2", "2", "0", "3"],
     ]
+
+
+def test_all_of_the_knowledge_base_that_is_not_verified_is_for_review() -> None:
+    """Each thing once, with every source of it that is not; a source at second hand is one of these."""
+    knowledge = built_in()
+    listed = {thing.id: thing for thing in judged(knowledge)}
+    checked = {id: source.checked for id, source in knowledge.sources.items()}
+    for id, thing in knowledge.sourced.items():
+        weak = [source for source in thing.source if checked.get(source) != "verified"]
+        assert (id in listed) is bool(weak), id
+        assert not weak or [source for source, _ in listed[id].weak] == weak
+    assert any("secondary" in thing.whys for thing in listed.values())
 
 
 def test_a_source_with_its_numbers() -> None:

@@ -198,6 +198,9 @@ WORLD: dict[str, Any] = {
         "notes": {"a-note": {"title": "T", "about": "something", "when": "ache", "text": "X", **_SOURCED}},
         "scope": {"a-scope": {"title": "T", "when": "level above range", "text": "X", **_SOURCED}},
     },
+    "rules/links.yaml": {
+        "a-link": {"title": "T", "cause": "illness", "effect": "trouble", "when": "ache", **_SOURCED},
+    },
     "rules/interview.yaml": {
         "first-topic": {"title": "T", "panels": [{"title": "P", "findings": ["ache", "gated"], "alone": "yes"}]},
     },

@@ -38,7 +38,6 @@ from test_bad_input import KNOWLEDGE, SMALL
 
 from crampdx import populations, table_files
 from crampdx.cli import BAD_CASE, DONE, INTERRUPTED, NOTHING, USAGE, main
-from crampdx.engine.inference.outcome import outcome
 from crampdx.engine.inference.reasoner import Reasoner
 from crampdx.engine.inference.reference import infer
 from crampdx.engine.knowledge import yamltext
@@ -528,7 +527,7 @@ def meant(layout: Layout, row: Mapping[str, str], knowledge: Knowledge) -> dict[
     findings, _ = read_findings(said, knowledge, problems, NOWHERE)
     if problems.errors:
         return None
-    expected = populations.expected(outcome(knowledge, findings, infer(knowledge, findings)))
+    expected = populations.expected(knowledge, infer(knowledge, findings))
     return {name: as_written(value) for name, value in expected.items()}
 
 
@@ -822,6 +821,13 @@ def test_a_value_of_json_that_is_no_answer_is_rejected(value: str, code: str, tm
     assert (ran.ids, [(r["id"], r["code"]) for r in ran.rejects]) == (["a"], [("b", code)])
 
 
+def test_a_parquet_file_of_results_holds_plain_texts(tmp_path: Path) -> None:
+    """Whatever they are inside: no reader takes them for categories, of which it may have other ideas."""
+    batch(saved(tmp_path, "t.csv", TABLE), output="out.parquet")
+    types = pq.read_schema(tmp_path / "out.parquet")
+    assert {str(types.field(name).type) for name in ("id", "urgency", "leading", *KNOWLEDGE.diagnoses)} == {"string"}
+
+
 def test_a_key_may_appear_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = ['{"calf_pain":"yes","id":"a"}', '{"id":"b","potassium":3}', "{}", '{"id":"d","potassium":99}']
     path = saved(tmp_path, "t.ndjson", "\n".join(lines))
@@ -869,7 +875,7 @@ def test_a_table_without_rows_has_results_without_rows(file: str, data: Any, out
     ran = batch(saved(tmp_path, file, data), output=output)
     assert (ran.code, ran.first, ran.results) == (NOTHING, "0 patients: 0 evaluated, 0 rejected", ())
     if output != "out.ndjson":
-        names = list(populations.expected(outcome(KNOWLEDGE, {}, infer(KNOWLEDGE, {}))))
+        names = list(populations.expected(KNOWLEDGE, infer(KNOWLEDGE, {})))
         read = pl.read_csv if output == "out.csv" else pl.read_parquet
         assert sorted(read(tmp_path / output).columns) == sorted(["id", *names])
 
@@ -1373,6 +1379,16 @@ def test_folders_empty_broken_and_hidden(tmp_path: Path) -> None:
     assert [(r["file"], r["row"], r["code"]) for r in ran.rejects] == [("in/two.yaml", "1", "yaml-syntax")]
     stopped = batch(folder, "--bad-value", "stop", output="stopped.csv")
     assert (stopped.code, stopped.results) == (BAD_CASE, None)
+
+
+def test_tables_beside_case_files_are_left_out_and_that_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    saved(folder, "one.yaml", "case: y\ngiven:\n  calf_pain: yes\n")
+    saved(folder, "t.csv", TABLE)
+    ran = batch(folder)
+    assert ran.ids == ["y"]
+    assert ran.first == "in holds case files: 1 table left out; name a table to have it read"
 
 
 def test_several_tables_keep_their_rows_apart(tmp_path: Path) -> None:

@@ -426,7 +426,7 @@ def test_json_holds_what_the_text_says(run: Callable[..., Result], world: Knowle
     done = run(broken, "--format", "json")
     assert done.exit_code == 4
     document = json.loads(done.stdout)
-    assert list(document) == ["schema_version", "version", "knowledge", "cases", "counts", "problems"]
+    assert list(document) == ["schema_version", "version", "knowledge", "document_only", "cases", "counts", "problems"]
     assert document["knowledge"] == world.hash
     assert [c["result"] for c in document["cases"]] == ["passed", "failed", "failed"]
     assert document["counts"] == {"passed": 1, "failed": 2, "without": 0, "unselected": 0, "not_run": 0, "faults": 1}

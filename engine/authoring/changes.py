@@ -23,6 +23,7 @@ _SHELVES = {
     "notes": "note",
     "scope": "scope notice",
     "advice": "advice",
+    "links": "link",
     "diagnoses": "diagnosis",
     "sources": "source",
     "register": "row of the evidence",
@@ -33,7 +34,7 @@ _TEXT = frozenset(
     (
         *("title", "ask", "summary", "icd10", "next_steps", "action", "text", "withheld", "about", "scope", "source"),
         *("evidence", "known_by", "also_called", "confirmatory", "fixed", "was", "asserted_only", "citation", "checked"),
-        *("doi", "pmid", "ref", "finding", "strength", "refs", "not_coded", "heading", "topics"),
+        *("doi", "pmid", "ref", "finding", "strength", "refs", "not_coded", "heading", "topics", "yields"),
     )
 )
 

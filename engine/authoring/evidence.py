@@ -30,8 +30,8 @@ def evidence_page(knowledge: Knowledge, cases: Iterable[tuple[Case, Outcome]]) -
         "`crampdx evidence tests/cases > docs/evidence.md`.",
         "",
         "Each row is one piece of evidence that rules are written from: its strength for (`P S M W`) or against (`-`; `X`",
-        "excludes, `N` has no value), the things that code it with the number of regression cases that exercise them, or",
-        "the reason why nothing does.",
+        "excludes, `N` has no value), the things that code it with the number of regression cases that exercise them (a",
+        "link, which concludes nothing, has none), or the reason why nothing does.",
         "",
     ]
     groups: dict[str, list[str]] = {}
@@ -45,7 +45,10 @@ def evidence_page(knowledge: Knowledge, cases: Iterable[tuple[Case, Outcome]]) -
         lines += ["| row | finding | strength | coded by (cases) |", "|---|---|---|---|"]
         for id in sorted(groups[group]):
             row = knowledge.register[id]
-            by = [f"`{user}` ({len(used.get(user, ()))})" for user in users_of(knowledge, id)]
+            by = [
+                f"`{user}`" + ("" if user in knowledge.links else f" ({len(used.get(user, ()))})")
+                for user in users_of(knowledge, id)
+            ]
             what = ", ".join(by) if by else f"not coded: {row.not_coded}" if row.not_coded else "NOT LISTED"
             lines.append(f"| {id} | {_cell(row.finding)} | {row.strength} | {_cell(what)} |")
         lines.append("")

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
-from ..inference.explanation import SCORE, Lack, how, lacks
+from ..inference.explanation import SCORE, Lack, barriers, how, lacks
 from ..inference.justification import findings_of, reasons_for, value_in_words
 from ..inference.outcome import Outcome
 from ..inference.reference import standing
-from ..inference.weighing import Conclusion, Inference, Standing, leading_of, ranked, urgency_of, weigh
+from ..inference.weighing import Conclusion, Inference, Standing, bars_to, leading_of, ranked, urgency_of, weigh
 from ..knowledge.cases import Case
 from ..knowledge.model import (
     AT_LEAST_POSSIBLE,
@@ -35,7 +35,7 @@ from .regression import Difference, steps_away
 
 MOST_GIVEN = 15  # findings listed of a case
 MOST_REASONS = 12  # of one difference
-_NEEDS, _LIKELY_NEEDS = "what it needs", "what 'likely' needs"
+_NEEDS, _LIKELY_NEEDS, _NEEDS_NO = "what it needs", "what 'likely' needs", "what it needs no of"
 _YES_WORDS = ("yes", "fires", "shown")
 _NO_WORDS = ("no", "silent")  # known no, and merely not yes
 
@@ -142,11 +142,20 @@ class _Search:
 
     def _of_diagnosis(self, diagnosis: str) -> tuple[_Lever, ...]:
         entry = self.knowledge.diagnoses[diagnosis]
-        caps = ((_NEEDS, entry.needs), (_LIKELY_NEEDS, entry.likely_needs))
+        caps = ((_NEEDS, entry.needs), (_LIKELY_NEEDS, entry.likely_when), *((_NEEDS_NO, leaf) for leaf in entry.needs_no))
         return (
             *(_Lever(diagnosis, entry.title, what, entry.place, when, diagnosis) for what, when in caps if when is not None),
             *(self._of_rule(rule) for rule in self.knowledge.rules_of[diagnosis]),
+            *self._barring(diagnosis),
         )
+
+    def _barring(self, diagnosis: str) -> Iterator[_Lever]:
+        """The red flags for which a diagnosis of exclusion is not supported, and what made other diagnoses likely."""
+        barred_by = self.inference.conclusions[diagnosis].barred_by
+        yield from (flag for flag in self._flags if flag.id in barred_by)
+        for other in self.knowledge.before_exclusion:
+            if other in barred_by:
+                yield from self._of_diagnosis(other)
 
     def _of_rule(self, rule: Rule) -> _Lever:
         return _Lever(rule.id, rule.title, f"{rule.then} {rule.diagnosis}", rule.place, rule.when, rule.diagnosis)
@@ -218,9 +227,11 @@ class _Search:
             rule = self.knowledge.rules[id]
             points = self.knowledge.weighing.points(rule.then) if id in conclusion.counted else 0
             yield self._reason(mark_of(rule, points), self._of_rule(rule), True)
+        for barrier in barriers(self.knowledge, conclusion):
+            yield Reason("x", barrier.id, f"{barrier.title.rstrip('.')}: found, and this is a diagnosis of exclusion", ())
         for lever in self._of_diagnosis(diagnosis):
             truth = self.valuation.of(lever.when)
-            if lever.what in (_NEEDS, _LIKELY_NEEDS) and truth is not True:
+            if lever.diagnosis == diagnosis and lever.what in (_NEEDS, _LIKELY_NEEDS) and truth is not True:
                 findings = tuple(findings_of(reasons_for(lever.when, self.valuation, False)))
                 yield Reason("x" if truth is False else "?", diagnosis, f"{lever.what} is {_state(truth)}", findings)
 
@@ -332,19 +343,43 @@ class _Search:
         """The inference were this one condition decided so, and nothing else changed."""
         if not lever.diagnosis:
             flags = {*self.inference.red_flags, lever.id} if becomes else {*self.inference.red_flags} - {lever.id}
-            return replace(self.inference, red_flags=tuple(sorted(flags)))
+            return self._excluding(replace(self.inference, red_flags=tuple(sorted(flags))))
         stands = self._standing(lever.diagnosis)
         if lever.what == _NEEDS:
             stands = replace(stands, needs=becomes)
         elif lever.what == _LIKELY_NEEDS:
             stands = replace(stands, likely_needs=becomes)
+        elif lever.what == _NEEDS_NO:
+            return self._excluding(self.inference, lever, becomes)
         else:
             fired, open_ = stands.fired - {lever.id}, stands.open - {lever.id}
             fired |= {lever.id} if becomes else set()
             open_ |= {lever.id} if becomes is None else set()
             stands = replace(stands, fired=fired, open=open_)
         conclusion = weigh(self.knowledge, self.knowledge.diagnoses[lever.diagnosis], stands)
-        return replace(self.inference, conclusions={**self.inference.conclusions, lever.diagnosis: conclusion})
+        inference = replace(self.inference, conclusions={**self.inference.conclusions, lever.diagnosis: conclusion})
+        return inference if lever.diagnosis in self.knowledge.of_exclusion else self._excluding(inference)
+
+    def _excluding(self, inference: Inference, lever: _Lever | None = None, becomes: Truth = None) -> Inference:
+        """The inference with the diagnoses of exclusion concluded from all else in it; with what the lever's diagnosis needs
+        no of decided so."""
+        knowledge = self.knowledge
+        others = [inference.conclusions[d] for d in knowledge.before_exclusion]
+        found = {**inference.conclusions}
+        for diagnosis in knowledge.of_exclusion:
+            entry = knowledge.diagnoses[diagnosis]
+            leaf = lever.when if lever is not None and lever.diagnosis == diagnosis else None
+
+            def read(condition: Condition, leaf: Condition | None = leaf) -> Truth:
+                return becomes if condition == leaf else self.valuation.of(condition)
+
+            stands = replace(
+                self._standing(diagnosis),
+                likely_needs=True if entry.likely_when is None else combined(entry.likely_when, read),
+                bars=bars_to(entry, _is_yes(read), inference.red_flags, others),
+            )
+            found[diagnosis] = weigh(knowledge, entry, stands)
+        return replace(inference, conclusions=found)
 
     def _standing(self, diagnosis: str) -> Standing:
         if diagnosis not in self._standings:
@@ -369,6 +404,10 @@ class _Search:
         if wanted == "none":
             return sum(1 for c in order if c.level in AT_LEAST_POSSIBLE)
         return _from_leading(wanted, order)
+
+
+def _is_yes(read: Callable[[Condition], Truth]) -> Callable[[str], bool]:
+    return lambda name: read(Is(name)) is True
 
 
 def _state(truth: Truth) -> str:

@@ -7,7 +7,9 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 
+from ..inference.explanation import conditions_on
 from ..inference.justification import value_in_words
 from ..inference.outcome import Outcome
 from ..knowledge.conditions import in_one_line, leaf_in_words
@@ -36,7 +38,7 @@ from ..report.words import counted, standing
 
 FINDING, LISTED, CONCEPT, SCORE, RULE, GATE = "finding", "list", "concept", "score", "rule", "gate"
 DIAGNOSIS, FLAG, TOPIC = "diagnosis", "flag", "topic"
-PRO, CONTRA = "for", "against"
+PRO, CONTRA, LINK = "for", "against", "link"
 MOST_ALONE = 6  # findings of one condition that stand on their own; more are listed in one node
 WIDTH, LIST_WIDTH = 34, 46  # characters of a line in a node
 
@@ -159,7 +161,7 @@ class _Paths:
             outdone = conclusion is not None and truth is True and rule.id not in conclusion.counted
             label = self.weight(rule) + (" (outdone)" if outdone else "")
             self.edges.append(Edge(node.id, end, label, PRO if rule.is_for else CONTRA, truth, truth is True))
-        for what, condition in (("needs", entry.needs), ("likely_needs", entry.likely_needs)):
+        for what, condition in conditions_on(entry):
             if condition is not None:
                 truth = self.truth(condition)
                 words = ("needed", "else it is at most undecided" if what == "needs" else "else it is at most possible")
@@ -375,8 +377,8 @@ class _Bundle:
 
 
 class _Overview:
-    """One node for a diagnosis and a score, one for the concepts that serve the same, one for the red flags of an urgency;
-    findings are counted by topic where they are the patient's, else by who knows them."""
+    """One node for a diagnosis and a score, one for the concepts that serve one diagnosis alone or the same tiers, one for
+    the red flags of an urgency; findings are counted by topic where they are the patient's, else by who knows them."""
 
     def __init__(self, knowledge: Knowledge, valuation: Valuation | None, outcome: Outcome | None) -> None:
         self.knowledge = knowledge
@@ -401,21 +403,40 @@ class _Overview:
             for rule in knowledge.rules_of[diagnosis]:
                 yield DIAGNOSIS, diagnosis, rule.id, rule.when, rule
             entry = knowledge.diagnoses[diagnosis]
-            for gate in (entry.needs, entry.likely_needs):
+            for gate in (entry.needs, entry.likely_when):
                 if gate is not None:
                     yield DIAGNOSIS, diagnosis, "", gate, None
         for flag in knowledge.red_flags.values():
             yield FLAG, flag.id, flag.id, flag.when, None
 
     def pack_concepts(self) -> dict[str, str]:
-        """The node of each concept: those that the same things read share one."""
-        readers: dict[str, dict[str, None]] = {name: {} for name in self.knowledge.concepts}
-        for kind, name, _, condition, _ in self.users():
-            for leaf in leaves(condition):
-                if leaf.name in readers:
-                    readers[leaf.name][_id(kind, name if kind != FLAG else self.knowledge.red_flags[name].urgency)] = None
+        """The node of each concept: those that lead to the same diagnosis alone share one, of those that lead to several
+        the ones that lead to the same tiers, and those that lead to red flags alone."""
+        diagnoses = self.knowledge.diagnoses
         first: dict[tuple[str, ...], str] = {}
-        return {_id(CONCEPT, name): _id(CONCEPT, first.setdefault(tuple(sorted(by)), name)) for name, by in readers.items()}
+        packed = {}
+        for name, ends in self.ends().items():
+            concluded = sorted(ends & diagnoses.keys())
+            key = concluded if len(concluded) == 1 else sorted({diagnoses[diagnosis].tier for diagnosis in concluded})
+            packed[_id(CONCEPT, name)] = _id(CONCEPT, first.setdefault(tuple(key or sorted(ends)), name))
+        return packed
+
+    def ends(self) -> dict[str, frozenset[str]]:
+        """Where each concept leads in the end: diagnoses, and `FLAG` for any red flag."""
+        scores = self.knowledge.scores
+        direct: dict[str, set[str]] = {name: set() for name in self.knowledge.concepts}
+        through: dict[str, set[str]] = {name: set() for name in self.knowledge.concepts}
+        for kind, name, _, condition, _ in self.users():
+            reader = FLAG if kind == FLAG else scores[name].diagnosis if kind == SCORE else name
+            for leaf in leaves(condition):
+                if leaf.name in direct:
+                    (through if kind == CONCEPT else direct)[leaf.name].add(reader)
+
+        @cache
+        def ends_of(concept: str) -> frozenset[str]:
+            return frozenset(direct[concept]).union(*map(ends_of, through[concept]))
+
+        return {name: ends_of(name) for name in self.knowledge.concepts}
 
     def pack_flags(self) -> dict[str, str]:
         """The node of each red flag: those of one urgency share one."""
@@ -441,6 +462,7 @@ class _Overview:
         nodes = [self.with_sources(node) for node in self.conclusions()]
         topics = [node for end in nodes if end.kind in (DIAGNOSIS, FLAG) for node in self.topics_of(end.id)]
         edges = [self.joined(node.id, node.id.removeprefix(f"{TOPIC}_")) for node in topics]
+        edges += self.linked()
         edges += [
             Edge(start, end, *self.label(end, bundle), bundle.truth, bundle.fired)
             for (start, end), bundle in self.bundles.items()
@@ -448,13 +470,26 @@ class _Overview:
         ]
         return Graph("From findings to conclusions", (*topics, *nodes), tuple(edges), {}, self.valuation is not None)
 
+    def linked(self) -> Iterator[Edge]:
+        """From what may be the cause to what it may bring about; an arrow for each pair."""
+        knowledge = self.knowledge
+        shown = set[str]() if self.outcome is None else {link.id for link, _ in self.outcome.links}
+        pairs: dict[tuple[str, str], bool] = {}
+        for link in knowledge.links.values():
+            kind = DIAGNOSIS if link.effect in knowledge.diagnoses else CONCEPT
+            pair = _id(DIAGNOSIS, link.cause), self.node_of(kind, link.effect)
+            pairs[pair] = pairs.get(pair, False) or link.id in shown
+        for (start, end), fired in pairs.items():
+            yield Edge(start, end, "may be behind", LINK, True if fired else None, fired)  # not shown is not no
+
     def read_by(self, end: str) -> list[tuple[str, _Bundle]]:
         """The topics and knowers whose findings a node reads itself, in their order."""
         return [(title, self.bundles[(id, end)]) for id, title in self.sources.items() if (id, end) in self.bundles]
 
     def with_sources(self, node: Node) -> Node:
-        """A concept or score with what it reads. An edge from each topic to each of them would hide every other edge."""
-        if node.kind not in (CONCEPT, SCORE):
+        """A score with what it reads; concepts that share a node read nearly everything together. An edge from each topic
+        to each of them would hide every other edge."""
+        if node.kind != SCORE:
             return node
         said = ", ".join(f"{title} ({len(bundle.findings)})" for title, bundle in self.read_by(node.id))
         return replace(node, lines=(*node.lines, *_title(f"reads findings: {said}", LIST_WIDTH))) if said else node
@@ -513,7 +548,7 @@ class _Overview:
         for id, names in packs.items():
             truths = [decided.get(name) for name in names]
             node = self.pack(id, CONCEPT, [knowledge.concepts[name].title for name in names], truths)
-            unread = not any(start == id for start, _ in self.bundles)
+            unread = not any(start == id != end for start, end in self.bundles)
             yield replace(node, lines=("Read by no rule and no red flag:", *node.lines)) if unread else node
         for score in knowledge.scores.values():
             total = None if valuation is None else valuation.scores[score.name]
@@ -602,7 +637,7 @@ def _dot_node(node: Node, about_case: bool) -> str:
 
 def _dot_edge(edge: Edge, about_case: bool) -> str:
     parts = [f"label={_dot(edge.label)}"] if edge.label else []
-    style = "dashed" if edge.side == CONTRA else ""
+    style = "dashed" if edge.side in (CONTRA, LINK) else ""
     if about_case and edge.fired:
         parts.append("penwidth=3")
     elif about_case and edge.truth is None:
@@ -627,12 +662,19 @@ _MERMAID_SHAPE = {
     DIAGNOSIS: ("[[", "]]"),
     FLAG: ("{{", "}}"),
 }
+_MERMAID_TAKES = 50_000  # characters, where nothing else is set
 _BEGINS_A_LIST = re.compile(r"^(\d+)([.)])|^([-+])(?=\s)")  # which Mermaid would take for Markdown
 _SPECIAL = re.compile(r"[^A-Za-z0-9 ,.:()/%=+?'-]")
 
 
 def as_mermaid(graph: Graph) -> str:
-    """The graph for Mermaid, from left to right; ends with a newline."""
+    """The graph for Mermaid, from left to right; ends with a newline. Ids, which are not drawn, give way to numbers where
+    Mermaid would not take so long a text."""
+    text = _mermaid_text(graph)
+    return text if len(text) < _MERMAID_TAKES else _mermaid_text(_numbered(graph))
+
+
+def _mermaid_text(graph: Graph) -> str:
     lines = ["flowchart LR", f"  accTitle: {re.sub(r'[;#{}]', ' ', graph.title)}"]
     lines += [f"  {_mermaid_node(node)}" for node in graph.nodes if not node.group]
     for group, title in graph.groups.items():
@@ -640,8 +682,9 @@ def as_mermaid(graph: Graph) -> str:
         lines += [f"    {_mermaid_node(node)}" for node in graph.nodes if node.group == group]
         lines.append("  end")
     for edge in graph.edges:
-        arrow = "-.->" if edge.side == CONTRA or (graph.about_case and edge.truth is None) else "-->"
-        if graph.about_case and edge.fired and edge.side != CONTRA:
+        dashed = edge.side in (CONTRA, LINK) or (graph.about_case and edge.truth is None)
+        arrow = "-.->" if dashed else "-->"
+        if graph.about_case and edge.fired and edge.side not in (CONTRA, LINK):
             arrow = "==>"
         label = f'|"{_mermaid((edge.label,))}"|' if edge.label else ""
         lines.append(f"  {edge.start} {arrow}{label} {edge.end}")
@@ -660,6 +703,13 @@ def as_mermaid(graph: Graph) -> str:
     if against:
         lines.append(f"  linkStyle {','.join(against)} stroke:{_RED},color:{_RED}")
     return "\n".join(lines) + "\n"
+
+
+def _numbered(graph: Graph) -> Graph:
+    """The graph with numbers for ids."""
+    ids = {node.id: f"n{number}" for number, node in enumerate(graph.nodes)}
+    nodes = tuple(replace(node, id=ids[node.id]) for node in graph.nodes)
+    return replace(graph, nodes=nodes, edges=tuple(replace(e, start=ids[e.start], end=ids[e.end]) for e in graph.edges))
 
 
 def _mermaid_node(node: Node) -> str:

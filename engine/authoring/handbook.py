@@ -1,368 +1,225 @@
-"""The page docs/knowledge.md: the whole knowledge base in words, for reading and for review by a clinician."""
+"""docs/knowledge.md and its pages: the whole knowledge base in words, for reading and for review by a clinician."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
-from ..inference.explanation import needed_in_words, title_of
 from ..knowledge.cases import Case
-from ..knowledge.guarantees import FlagPromise, Guarantee, LevelPromise, Promise, UrgencyPromise, WithheldPromise
-from ..knowledge.model import (
-    TIERS,
-    URGENCIES,
-    Advice,
-    All,
-    AnyOf,
-    AtLeast,
-    Concept,
-    Condition,
-    Diagnosis,
-    Is,
-    Item,
-    Knowledge,
-    Leaf,
-    Not,
-    Note,
-    RedFlag,
-    Rule,
-    Score,
-    Source,
-    Sourced,
-)
-from ..knowledge.parser import WORDS_FOR_SOURCE
-from ..knowledge.quantities import plain
-from ..knowledge.truth import Valuation
-from ..report.words import counted, lowered
-from .evidence import section_of
-from .reference import review_state, users_of
+from ..knowledge.guarantees import Guarantee
+from ..knowledge.model import TIERS, URGENCIES, Advice, Diagnosis, Knowledge, Rule, Score
+from ..report.words import counted
+from .entries import Entries, Page, uses_of
+from .judgement import WHYS, Judged, diagnosis_of, judged
+from .markdown import plain_text
+from .reference import review_state
 
+FIRST = "knowledge.md"  # the page that leads to all others, which stand in a folder beside it
+_TITLE = "What this knowledge base says"
 _HEAD = """\
-# What this knowledge base says
-
-Generated from `facts/`, `rules/` and the regression cases. To write it anew: `crampdx reference > docs/knowledge.md`.
+Generated from `facts/`, `rules/` and the regression cases by `crampdx reference{options}`.
 
 It is for reading and for review; the files with their comments are the original. Unknown is never no: **not** means that
 something is known to be absent. Of each thing it is said in how many regression cases its condition is known to hold, and
 in how many it is known not to.
 
-Evidence counts in points, for (+) or against (-): weak {weighing.weak}, moderate {weighing.moderate}, strong
-{weighing.strong}. Of a cluster only the strongest for and the strongest against count. A diagnosis is *possible* from
-{weighing.possible} points, *likely* from {weighing.likely}, *unlikely* at {weighing.unlikely} or below.
+Evidence counts in points, for (+) or against (-): weak {0.weak}, moderate {0.moderate}, strong {0.strong}. Of a cluster
+only the strongest for and the strongest against count. A diagnosis is *possible* from {0.possible} points, *likely* from
+{0.likely}, *unlikely* at {0.unlikely} or below.
 
 ## Contents
-
 """
-_PARTS = ("Guarantees", "Red flags", "Notes", "Scope", "Concepts", "Sources", "For review")
-_KINDS: Mapping[type[Sourced], str] = {
-    Concept: "concept",
-    Score: "score",
-    Rule: "rule",
-    RedFlag: "red flag",
-    Note: "note",
-    Advice: "advice",
-}
+_SHARED = "Shared by several diagnoses"
+_FOR_REVIEW = """\
+Below stands, by diagnosis, all that is judgement (`expert`), from memory (`unverified`), or rests on a source that was
+confirmed on a secondary page only (`secondary`) or is cited from memory (`unverified`). What is verified beside it is named,
+too. A thing may count in more than one column; a link stands under its cause."""
 
 
 def handbook(knowledge: Knowledge, cases: Iterable[Case], guarantees: tuple[Guarantee, ...]) -> str:
-    """Markdown: every diagnosis with its rules, scores and advice, then what all of them share; each thing under its id,
-    with its sources, its evidence, how many cases decide it and its review; last, all that rests on no source."""
-    return "\n".join(_Handbook(knowledge, cases, guarantees).lines())
+    """Markdown on one page: every diagnosis with its rules, scores and advice, then what all of them share; each thing
+    under its id, with its sources, its evidence, how many cases decide it and its review; last, all that rests on no
+    source."""
+    return "\n".join(_Handbook(knowledge, cases, guarantees).on_one_page())
 
 
-def anchor(heading: str) -> str:
-    """What a link to a heading of a Markdown page names, as GitHub makes it; of an id, the id."""
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+def handbook_pages(knowledge: Knowledge, cases: Iterable[Case], guarantees: tuple[Guarantee, ...]) -> dict[str, str]:
+    """The same on pages that link to each other, by their paths: `FIRST`, which has the contents, and beside it a folder
+    with a page for each diagnosis, under its tier, and one for each thing that they share."""
+    return {path: "\n".join(lines) for path, lines in _Handbook(knowledge, cases, guarantees).on_pages()}
 
 
-def _plain(text: str) -> str:
-    """A text of an author's as Markdown prints it: nothing in it is markup."""
-    return re.sub(r"([\\`*<>|\[\]])", r"\\\1", " ".join(text.split()))
+@dataclass(frozen=True)
+class _Part:
+    """What the diagnoses share, of one kind."""
 
+    title: str
+    name: str  # of its page
+    what: str
+    lines: Callable[[Entries], Iterator[str]]
 
-def _link(words: str, heading: str, page: str = "") -> str:
-    return f"[{words}]({page}#{anchor(heading)})"
-
-
-def _id(id: str) -> str:
-    return _link(f"`{id}`", id)
-
-
-class _Words:
-    """Conditions in words. Nothing is known of any patient, so that what is asked for stands there whole."""
-
-    def __init__(self, knowledge: Knowledge) -> None:
-        self.knowledge = knowledge
-        self.nobody = Valuation(knowledge, {})
-
-    def leaf(self, leaf: Leaf, wanted: bool = True) -> str:
-        """What is asked of one finding, concept or score."""
-        title = _plain(title_of(self.knowledge, leaf.name))
-        if leaf.name not in self.knowledge.findings:
-            title = _link(title, leaf.name)
-        if isinstance(leaf, Is):
-            return title if wanted else f"**not** {title}"
-        return f"{title}: {_plain(needed_in_words(leaf, self.nobody, wanted))}"
-
-    def listed(self, condition: Condition, depth: int = 0, wanted: bool = True) -> Iterator[str]:
-        """A line for each clause, indented under what it belongs to."""
-        before = f"{'  ' * depth}- "
-        if isinstance(condition, Not):
-            yield from self.listed(condition.child, depth, not wanted)
-        elif isinstance(condition, (All, AnyOf, AtLeast)):
-            yield f"{before}{_how(condition, wanted)}:"
-            for child in condition.children:
-                yield from self.listed(child, depth + 1)
-        else:
-            yield before + self.leaf(condition, wanted)
-
-
-def _how(tree: All | AnyOf | AtLeast, wanted: bool) -> str:
-    """How many of its clauses a tree asks for."""
-    if isinstance(tree, AnyOf):
-        return "any of" if wanted else "none of"
-    if isinstance(tree, AtLeast):
-        return f"at least {tree.count} of" if wanted else f"fewer than {tree.count} of"
-    return "all of" if wanted else "not all of"
+    @property
+    def path(self) -> str:
+        return f"knowledge/{self.name}.md"
 
 
 class _Handbook:
     def __init__(self, knowledge: Knowledge, cases: Iterable[Case], guarantees: tuple[Guarantee, ...]) -> None:
         self.knowledge = knowledge
         self.guarantees = guarantees
-        self.words = _Words(knowledge)
-        self.uses = _uses(knowledge, cases)
-        self.headings = {tier.id: tier.heading for tier in knowledge.tiers}
+        self.uses = uses_of(knowledge, cases)
+        self.headings = {tier.id: plain_text(tier.heading) for tier in knowledge.tiers}
+        self.by_tier = {tier: [d for d in self.diagnoses() if d.tier == tier] for tier in TIERS}
 
-    def lines(self) -> Iterator[str]:
-        """The whole page."""
-        yield from self.head()
-        for tier in TIERS:
-            of_tier = [d for d in self.knowledge.order if self.knowledge.diagnoses[d].tier == tier]
-            if of_tier:
-                yield from (f"## {_plain(self.headings.get(tier, tier))}", "")
-            for diagnosis in of_tier:
-                yield from self.diagnosis(self.knowledge.diagnoses[diagnosis])
-        parts = (self.promises, self.red_flags, self.notes, self.scope, self.concepts, self.sources, self.unsourced)
-        for title, part in zip(_PARTS, parts, strict=True):
-            inside = list(part())
-            yield from (f"## {title}", "", *(inside or ["None.", ""]))
+    def diagnoses(self) -> Iterator[Diagnosis]:
+        """As the document has them."""
+        return (self.knowledge.diagnoses[diagnosis] for diagnosis in self.knowledge.order)
 
-    def head(self) -> Iterator[str]:
+    def entries(self, page: Page) -> Entries:
+        return Entries(self.knowledge, self.guarantees, self.uses, page)
+
+    def on_one_page(self) -> Iterator[str]:
+        """Everything, one below the other."""
+        entries = self.entries(Page())
+        yield from self.head(entries.page, "")
+        for tier, diagnoses in self.by_tier.items():
+            if diagnoses:
+                yield from (f"## {self.headings.get(tier, tier)}", "")
+            for diagnosis in diagnoses:
+                yield from (f"### {plain_text(diagnosis.title)}", "", *entries.diagnosis(diagnosis))
+        for part in _PARTS:
+            yield from (f"## {part.title}", "", *(list(part.lines(entries)) or ["None.", ""]))
+
+    def on_pages(self) -> Iterator[tuple[str, Iterator[str]]]:
+        """Each page: its path and its lines."""
+        others = self.paths()
+        yield FIRST, self.head(Page(FIRST, others), " --pages docs")
+        to_review = {thing.diagnosis for thing in judged(self.knowledge)}
+        for diagnosis in self.diagnoses():
+            page = Page(_path_of(diagnosis), others, ids="##", groups="##")
+            yield page.path, self.diagnosis_page(diagnosis, page, diagnosis.id in to_review)
+        for part in _PARTS:
+            page = Page(part.path, others, ids="##", groups="##")
+            yield page.path, self.part_page(part, page)
+
+    def paths(self) -> dict[str, str]:
+        """Where each heading stands that a page may link to: of things by id, of all else by the heading."""
         knowledge = self.knowledge
-        yield from _HEAD.format(weighing=knowledge.weighing).splitlines()
-        for diagnosis in knowledge.order:
-            title = knowledge.diagnoses[diagnosis].title
-            yield f"- {_link(_plain(title), title)}: {counted(len(knowledge.rules_of[diagnosis]), 'rule')}"
-        yield from (*(f"- {_link(part, part)}" for part in _PARTS), "")
+        paths = {_TITLE: FIRST} | {part.title: part.path for part in _PARTS}
+        for diagnosis in self.diagnoses():
+            paths |= {diagnosis.id: _path_of(diagnosis), _review_group(diagnosis): _REVIEW.path}
+        for part, ids in (
+            (_GUARANTEES, [guarantee.id for guarantee in self.guarantees]),
+            (_RED_FLAGS, knowledge.red_flags),
+            (_NOTES, knowledge.notes),
+            (_LINKS, knowledge.links),
+            (_SCOPE, knowledge.scope),
+            (_CONCEPTS, knowledge.concepts),
+            (_SOURCES, knowledge.sources),
+        ):
+            paths |= dict.fromkeys(ids, part.path)
+        for id, thing in knowledge.sourced.items():
+            if isinstance(thing, (Rule, Score, Advice)):
+                paths[id] = paths[thing.diagnosis]
+        return paths
 
-    def diagnosis(self, entry: Diagnosis) -> Iterator[str]:
-        knowledge = self.knowledge
-        path = entry.place.file
-        beyond = "" if entry.origin == "document" else " Not in the source document."
-        yield from (f"### {_plain(entry.title)}", "", _plain(entry.summary) + beyond, "")
-        yield f"- `{entry.id}`" + (f", ICD-10 {entry.icd10}" if entry.icd10 else "") + f", in `{path}`"
-        urgency = ", ".join(f"{level}: {urgency}" for level, urgency in entry.urgency)
-        yield f"- urgency: {urgency or 'none of its own'}"
-        yield from self.promised(entry.id)
-        yield ""
-        yield from self.condition("Needed, or it is at most *undecided*", entry.needs)
-        yield from self.condition("Needed, or it is at most *possible*", entry.likely_needs)
-        if entry.next_steps:
-            yield from ("Next steps:", "", *(f"- {_plain(step)}" for step in entry.next_steps), "")
-        for score in knowledge.scores.values():
-            if score.diagnosis == entry.id:
-                yield from self.score(score)
-        for rule in sorted(knowledge.rules_of[entry.id], key=lambda r: (not r.is_for, r.place.line, r.id)):
-            yield from self.rule(rule)
-        for advice in knowledge.advice.values():
-            if advice.diagnosis == entry.id:
-                yield from self.advice(advice)
+    # Pages
 
-    # Things, each under its id
+    def head(self, page: Page, options: str) -> Iterator[str]:
+        """How to read it, and what there is to read."""
+        head = _HEAD.format(self.knowledge.weighing, options=options)
+        yield from (f"# {_TITLE}", "", *head.splitlines(), "")
+        for tier, diagnoses in self.by_tier.items():
+            if diagnoses:
+                yield from (f"**{self.headings.get(tier, tier)}**", "", *(self.in_short(d, page) for d in diagnoses), "")
+        yield from ("**Shared by all**", "")
+        yield from (*(f"- {page.link(part.title, part.title)}: {part.what}" for part in _PARTS), "")
 
-    def rule(self, rule: Rule) -> Iterator[str]:
-        points = self.knowledge.weighing.points(rule.then)
-        yield from self.titled(rule.id, rule.title)
-        yield (
-            f"- **{rule.then}**"
-            + (f" ({points:+d})" if points else "")
-            + (f", cluster {rule.cluster}" if rule.cluster else "")
-        )
-        yield from self.provenance(rule, "fires")
-        yield from self.condition("Fires when", rule.when)
-        if rule.scope:
-            yield from (f"Holds for: {_plain(rule.scope)}", "")
+    def in_short(self, diagnosis: Diagnosis, page: Page) -> str:
+        """A line of the contents."""
+        urgencies = [urgency for _, urgency in diagnosis.urgency]
+        facts = [counted(len(self.knowledge.rules_of[diagnosis.id]), "rule")]
+        facts += [f"at most {max(urgencies, key=URGENCIES.index)}"] if urgencies else []
+        facts += ["not in the source document"] if diagnosis.id in self.knowledge.beyond else []
+        return f"- {page.diagnosis(diagnosis)} ({', '.join(facts)}): {plain_text(diagnosis.summary)}"
 
-    def red_flag(self, flag: RedFlag) -> Iterator[str]:
-        yield from self.titled(flag.id, flag.title)
-        yield f"- **{flag.urgency}**: {_plain(flag.action)}"
-        yield from self.promised(flag.id)
-        yield from self.provenance(flag, "fires")
-        yield from self.condition("Fires when", flag.when)
+    def diagnosis_page(self, diagnosis: Diagnosis, page: Page, to_review: bool) -> Iterator[str]:
+        back = [page.link("All diagnoses", _TITLE)]
+        if to_review:
+            back.append(page.link("for review", _review_group(diagnosis)))
+        yield from (f"# {plain_text(diagnosis.title)}", "", " · ".join(back), "")
+        yield from self.entries(page).diagnosis(diagnosis)
 
-    def note(self, note: Note) -> Iterator[str]:
-        yield from self.titled(note.id, note.title)
-        yield from (_plain(note.text), "")
-        yield from self.provenance(note, "is shown")
-        yield from self.condition("Shown when", note.when)
-
-    def advice(self, advice: Advice) -> Iterator[str]:
-        yield from self.titled(advice.id, f"Advice: {advice.text}")
-        yield from self.promised(advice.id)
-        yield from self.provenance(advice, "its condition holds")
-        always = isinstance(advice.when, All) and not advice.when.children
-        yield from self.condition("Given only while", None if always else advice.when)
-        yield from self.condition("Never given once", advice.unless)
-        if advice.withheld:
-            yield from (f"Withheld: {_plain(advice.withheld)}", "")
-
-    def concept(self, concept: Concept) -> Iterator[str]:
-        yield from self.titled(concept.name, concept.title)
-        yield from self.provenance(concept, "holds")
-        yield f"Used by: {self.users(concept.name)}."
-        yield ""
-        yield from self.condition("Holds if and only if", concept.when)
-
-    def score(self, score: Score) -> Iterator[str]:
-        yield from self.titled(score.name, f"Score: {score.title}")
-        yield from self.provenance(score, "")
-        yield from ("| points | for |", "|---:|---|")
-        yield from (self.item(item) for item in score.items)
-        for group in score.one_of:
-            yield from (self.item(item, ", the first that holds of its group") for item in group)
-        yield from (self.item(item, ", shown but outside the total") for item in score.asserted_only)
-        yield ""
-
-    def item(self, item: Item, more: str = "") -> str:
-        lines = [line.strip().removeprefix("- ") for line in self.words.listed(item.when)]
-        return f"| {plain(item.points)} | {'; '.join(lines).replace(':;', ':')}{more} |"
-
-    def titled(self, id: str, title: str) -> Iterator[str]:
-        yield from (f"#### {id}", "", f"**{_plain(title)}**", "")
-
-    def condition(self, said: str, condition: Condition | None) -> Iterator[str]:
-        """Nothing where there is no condition."""
-        if condition is not None:
-            yield from (f"{said}:", "", *self.words.listed(condition), "")
-
-    def provenance(self, thing: Sourced, happens: str) -> Iterator[str]:
-        """Where a thing comes from, which cases decide it (`happens` says what it does where it holds), its review."""
-        id = thing.name if isinstance(thing, (Concept, Score)) else thing.id
-        sources = ", ".join(s if s in WORDS_FOR_SOURCE else _link(s, s) for s in thing.source)
-        rows = ", ".join(_link(row, section_of(row), "evidence.md") for row in thing.evidence)
-        yield f"- source: {sources}" + (f"; evidence: {rows}" if rows else "")
-        if happens:
-            yield f"- {happens} in {counted(self.uses[id, True], 'case')}, known not to in {self.uses[id, False]}"
-        yield from (f"- {review_state(self.knowledge, id)}", "")
-
-    def promised(self, id: str) -> Iterator[str]:
-        """What is promised of a diagnosis, a red flag or an advice by name."""
-        by = [guarantee for guarantee in self.guarantees if _subject(guarantee.promise) == id]
-        if by:
-            yield "- guaranteed by " + ", ".join(_id(guarantee.id) for guarantee in by)
-
-    def users(self, id: str) -> str:
-        headed = {*self.knowledge.sourced}
-        return ", ".join(_id(user) if user in headed else f"`{user}`" for user in users_of(self.knowledge, id)) or "nothing"
-
-    # Parts
-
-    def promises(self) -> Iterator[str]:
-        if self.guarantees:
-            yield from (
-                "What is promised of every patient; `crampdx check --prove` proves it or shows for whom it fails.",
-                "",
-            )
-        for guarantee in self.guarantees:
-            yield from self.titled(guarantee.id, guarantee.title)
-            yield from (f"- promised: {self.promise(guarantee.promise)}", f"- hazard: {_plain(guarantee.hazard)}", "")
-            yield from self.condition("Whenever", guarantee.whenever)
-
-    def promise(self, promise: Promise) -> str:
-        """A promise as it is written, with a link to what it names."""
-        subject = _subject(promise)
-        if not subject:
-            return str(promise)
-        heading = self.knowledge.diagnoses[subject].title if subject in self.knowledge.diagnoses else subject
-        return str(promise).replace(subject, _link(f"`{subject}`", heading), 1)
-
-    def red_flags(self) -> Iterator[str]:
-        for urgency in reversed(URGENCIES):
-            for flag in self.knowledge.red_flags.values():
-                if flag.urgency == urgency:
-                    yield from self.red_flag(flag)
-
-    def notes(self) -> Iterator[str]:
-        for note in self.knowledge.notes.values():
-            yield from self.note(note)
-
-    def scope(self) -> Iterator[str]:
-        for note in self.knowledge.scope.values():
-            yield from self.note(note)
-
-    def concepts(self) -> Iterator[str]:
-        for concept in self.knowledge.concepts.values():
-            yield from self.concept(concept)
-
-    def sources(self) -> Iterator[str]:
-        uses = Counter(source for thing in self.knowledge.sourced.values() for source in thing.source)
-        scales = (finding.scale for finding in self.knowledge.findings.values())
-        uses.update(scale.reference_source for scale in scales if scale is not None)
-        for source in self.knowledge.sources.values():
-            yield from (f"#### {source.id}", "", _plain(source.citation), "")
-            yield from (f"- {', '.join((*_numbers(source), source.checked))}", f"- rests on it: {uses[source.id]}", "")
-
-    def unsourced(self) -> Iterator[str]:
-        """A table of what no consulted source vouches for."""
-        yield f"Reviewed, and as they were then: {len(self.knowledge.reviewed)} of {len(self.knowledge.sourced)} things."
-        yield "Below stands all that is judgement (`expert`), from memory (`unverified`), or cites what is from memory."
-        yield from ("", "| what | id | in words | rests on | review |", "|---|---|---|---|---|")
-        for id, thing in self.knowledge.sourced.items():
-            weak = [s for s in thing.source if self.is_weak(s)]
-            if weak:
-                said = thing.text if isinstance(thing, Advice) else thing.title
-                review = review_state(self.knowledge, id)
-                yield f"| {_KINDS[type(thing)]} | {_id(id)} | {_plain(said)} | {', '.join(weak)} | {review} |"
-        for finding in self.knowledge.findings.values():
-            if finding.scale is not None and self.is_weak(finding.scale.reference_source):
-                said = f"reference interval of {lowered(_plain(finding.title))}"
-                yield f"| finding | `{finding.name}` | {said} | {finding.scale.reference_source} | |"
-        yield ""
-
-    def is_weak(self, source: str) -> bool:
-        found = self.knowledge.sources.get(source)
-        return source in WORDS_FOR_SOURCE or (found is not None and found.checked in WORDS_FOR_SOURCE)
+    def part_page(self, part: _Part, page: Page) -> Iterator[str]:
+        yield from (f"# {part.title}", "", page.link("All diagnoses", _TITLE), "")
+        yield from list(part.lines(self.entries(page))) or ["None.", ""]
 
 
-def _uses(knowledge: Knowledge, cases: Iterable[Case]) -> Counter[tuple[str, bool]]:
-    """Of each thing with a condition, in how many cases that is known to hold, and in how many known not to."""
-    conditions = {id: thing.when for id, thing in knowledge.sourced.items() if not isinstance(thing, Score)}
-    uses: Counter[tuple[str, bool]] = Counter()
-    for case in cases:
-        valuation = Valuation(knowledge, case.findings)
-        for id, condition in conditions.items():
-            truth = valuation.of(condition)
-            if truth is not None:
-                uses[id, truth] += 1
-    return uses
+def _path_of(diagnosis: Diagnosis) -> str:
+    """The page of a diagnosis, under its tier as its rules are."""
+    return f"knowledge/{diagnosis.tier}/{diagnosis.id}.md"
 
 
-def _subject(promise: Promise) -> str:
-    """What a promise names; '' for the urgency, which is of all things together."""
-    if isinstance(promise, LevelPromise):
-        return promise.diagnosis
-    if isinstance(promise, WithheldPromise):
-        return promise.advice
-    if isinstance(promise, FlagPromise):
-        return promise.flag
-    assert isinstance(promise, UrgencyPromise)
-    return ""
+# For review ----------------------------------------------------------------------------------------------------------
 
 
-def _numbers(source: Source) -> Iterator[str]:
-    if source.doi:
-        yield f"[doi:{source.doi}](https://doi.org/{source.doi})"
-    if source.pmid:
-        yield f"[PMID {source.pmid}](https://pubmed.ncbi.nlm.nih.gov/{source.pmid}/)"
+def _review_group(diagnosis: Diagnosis | None) -> str:
+    """The heading of what is for review of a diagnosis, or of what several share."""
+    return f"For review: {diagnosis.title if diagnosis else _SHARED}"
+
+
+def _for_review(entries: Entries) -> Iterator[str]:
+    """Tables of what no verified source vouches for alone: the counts, then each thing under its diagnosis."""
+    knowledge = entries.knowledge
+    yield f"Reviewed, and as they were then: {len(knowledge.reviewed)} of {len(knowledge.sourced)} things."
+    yield from (*_FOR_REVIEW.splitlines(), "")
+    all_judged = judged(knowledge)
+    groups = {d: [thing for thing in all_judged if thing.diagnosis == d] for d in (*knowledge.order, "")}
+    yield from _all_counts(knowledge, groups, entries.page)
+    for diagnosis, things in groups.items():
+        if things:
+            heading = plain_text(_review_group(knowledge.diagnoses.get(diagnosis)))
+            yield from (f"{entries.page.groups} {heading}", "", "| what | id | in words | strength | rests on |")
+            yield from ("|---|---|---|---|---|", *(_judgement(knowledge, thing, entries.page) for thing in things), "")
+
+
+def _all_counts(knowledge: Knowledge, groups: Mapping[str, list[Judged]], page: Page) -> Iterator[str]:
+    """How much there is to review of each diagnosis, and of how much."""
+    all_of = Counter(diagnosis_of(thing) for thing in knowledge.sourced.values())
+    scales = (finding.scale for finding in knowledge.findings.values())
+    all_of[""] += sum(1 for scale in scales if scale is not None and scale.reference_source)
+    yield f"| of | all | for review | {' | '.join(WHYS)} | nothing verified |"
+    yield "|---|" + "---:|" * (len(WHYS) + 3)
+    for id, things in groups.items():
+        diagnosis = knowledge.diagnoses.get(id)
+        title = plain_text(diagnosis.title) if diagnosis else _SHARED
+        yield _counts(page.link(title, _review_group(diagnosis)) if things else title, all_of[id], things)
+    yield _counts("**together**", all_of.total(), [thing for things in groups.values() for thing in things])
+    yield ""
+
+
+def _counts(title: str, all_of: int, things: list[Judged]) -> str:
+    """A row: of so many things so many are for review, for each reason, and so many have nothing verified beside it."""
+    numbers = (all_of, len(things), *(sum(why in thing.whys for thing in things) for why in WHYS))
+    return f"| {' | '.join((title, *map(str, numbers)))} | {sum(not thing.verified for thing in things)} |"
+
+
+def _judgement(knowledge: Knowledge, thing: Judged, page: Page) -> str:
+    """A row: the thing, why it is there, and its review where it has had one."""
+    id = page.id(thing.id) if thing.id in knowledge.sourced else f"`{thing.id}`"
+    weak = ", ".join(why if source == why else f"{source} ({why})" for source, why in thing.weak)
+    beside = f"; beside {', '.join(thing.verified)}" if thing.verified else ""
+    review = f"; {review_state(knowledge, thing.id)}" if thing.id in knowledge.reviews else ""
+    return f"| {thing.what} | {id} | {plain_text(thing.title)} | {thing.strength} | {weak}{beside}{review} |"
+
+
+_GUARANTEES = _Part("Guarantees", "guarantees", "what is promised of every patient", Entries.promises)
+_RED_FLAGS = _Part("Red flags", "red_flags", "what is urgent, whatever the diagnosis", Entries.red_flags)
+_NOTES = _Part("Notes", "notes", "what is said beside the differential", Entries.notes)
+_LINKS = _Part("Links", "links", "what may be behind what; never weighed", Entries.links)
+_SCOPE = _Part("Scope", "scope", "for whom the knowledge is not written", Entries.scope)
+_CONCEPTS = _Part("Concepts", "concepts", "what rules and red flags share", Entries.concepts)
+_SOURCES = _Part("Sources", "sources", "what is cited, how it was checked, and how much rests on it", Entries.sources)
+_REVIEW = _Part("For review", "review", "all that is judgement, from memory or at second hand", _for_review)
+_PARTS = (_GUARANTEES, _RED_FLAGS, _NOTES, _LINKS, _SCOPE, _CONCEPTS, _SOURCES, _REVIEW)

@@ -5,14 +5,17 @@ at once, and held to what the cases expect of it.
 from __future__ import annotations
 
 import heapq
+import itertools
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 
-from ..inference.weighing import Conclusion, Standing, highest, weigh
+from ..inference.weighing import Bar, Conclusion, Standing, highest, weigh
 from ..knowledge.cases import Case, Expectation
 from ..knowledge.model import (
+    AT_LEAST_LIKELY,
     AT_LEAST_POSSIBLE,
     NOWHERE,
     YES_NO,
@@ -34,6 +37,8 @@ from ..knowledge.truth import Truth, truth_word
 from .masks import Mask, Patients, Reading, Truths, members
 from .mutation import Mutant, Thing
 from .regression import meets
+
+_BARS = (Bar("something else", for_good=True),)  # what it is, and for how long, no expectation speaks of
 
 Said = dict[str, dict[str, Mask]]  # by subject, and by what comes out about it in the words of an expectation
 
@@ -145,12 +150,29 @@ class Trial:
     @cached_property
     def parts(self) -> Mapping[str, tuple[_Part, ...]]:
         """Of each diagnosis, the cases by what is decided about it."""
-        return {d: tuple(self._parts(d)) for d in self.knowledge.diagnoses}
+        first = {d: tuple(self._parts(d, 0)) for d in self.knowledge.before_exclusion}
+        likely = {d: _where(parts, AT_LEAST_LIKELY) for d, parts in first.items()}
+        last = {d: tuple(self._parts(d, self.barred(d, self.truths, likely))) for d in self.knowledge.of_exclusion}
+        return {d: first[d] if d in first else last[d] for d in self.knowledge.diagnoses}
 
     @cached_property
     def possible(self) -> Mapping[str, Mask]:
         """The cases in which each diagnosis is possible or above."""
-        return {d: _where(parts) for d, parts in self.parts.items()}
+        return {d: _where(parts, AT_LEAST_POSSIBLE) for d, parts in self.parts.items()}
+
+    @cached_property
+    def likely(self) -> Mapping[str, Mask]:
+        """The cases in which each diagnosis that is not of exclusion is likely or above."""
+        return {d: _where(self.parts[d], AT_LEAST_LIKELY) for d in self.knowledge.before_exclusion}
+
+    def barred(self, diagnosis: str, truths: Mapping[str, Truths], likely: Mapping[str, Mask]) -> Mask:
+        """The cases in which something else is found, for which a diagnosis of exclusion is not supported."""
+        found = truths[_needs_no(diagnosis)].yes
+        for flag in self.knowledge.red_flags:
+            found |= truths[flag].yes
+        for cases in likely.values():
+            found |= cases
+        return found
 
     @cached_property
     def podium(self) -> list[dict[str, tuple[int, ...]]]:
@@ -188,12 +210,13 @@ class Trial:
             self._weighed[key] = weigh(self.knowledge, self.knowledge.diagnoses[diagnosis], standing)
         return self._weighed[key]
 
-    def _parts(self, diagnosis: str) -> Iterator[_Part]:
+    def _parts(self, diagnosis: str, barred: Mask) -> Iterator[_Part]:
         slots = [slot for slot, owner in self.diagnosis_of.items() if owner == diagnosis]
         everyone = Standing(frozenset(), frozenset())
         truths = {slot: self.truths[slot] for slot in slots}
-        for standing, cases in split(everyone, self.patients.everyone, truths):
-            yield _Part(standing, cases, self.weighed(diagnosis, standing))
+        for before, within in split(everyone, self.patients.everyone, truths):
+            for standing, cases in by_bars(before, within, barred):
+                yield _Part(standing, cases, self.weighed(diagnosis, standing))
 
     # What the cases expect
 
@@ -266,6 +289,7 @@ class _Effect:
         self.decided: Mask = 0
         self._truths: dict[str, Truths] = {}  # of the conditions that are otherwise now
         self._possible: dict[str, Mask] = {}
+        self._likely: dict[str, Mask] = {}
         self._conclusions: dict[int, dict[str, Conclusion]] = {}  # by case and diagnosis
         self._flags: dict[int, dict[str, str]] = {}  # by case and red flag, the urgency or ''
         for slot, condition, reading in self._conditions():
@@ -353,35 +377,61 @@ class _Effect:
         for slot, truths in self._truths.items():
             if slot in trial.diagnosis_of:
                 slots.setdefault(trial.diagnosis_of[slot], {})[slot] = truths
-        for diagnosis, by_slot in slots.items():
-            touched = 0
-            for slot, truths in by_slot.items():
-                touched |= truths.differ(trial.truths[slot])
-            self._weigh_one(diagnosis, touched, by_slot, None)
+        for diagnosis in trial.knowledge.before_exclusion:
+            if diagnosis in slots:
+                self._weigh_one(diagnosis, self._moved(slots[diagnosis]), slots[diagnosis], None, 0)
         before = self.mutant.before
+        of_strength = ""
         if isinstance(after, Rule) and isinstance(before, Rule) and after.then != before.then:
             truths = trial.truths[after.id]
             touched = truths.yes if after.is_for == before.is_for else trial.patients.everyone & ~truths.no
             self.decided |= touched
-            self._weigh_one(after.diagnosis, touched, {}, _alone(trial.knowledge, after))
+            of_strength = after.diagnosis
+            if of_strength in trial.likely:
+                self._weigh_one(of_strength, touched, {}, _alone(trial.knowledge, after), 0)
+        for diagnosis in trial.knowledge.of_exclusion:
+            by_slot = slots.get(diagnosis, {})
+            otherwise = ChainMap(self._truths, dict(trial.truths))
+            barred = trial.barred(diagnosis, otherwise, {**trial.likely, **self._likely})
+            moved = self._moved(by_slot) | (barred ^ trial.barred(diagnosis, trial.truths, trial.likely))
+            if diagnosis == of_strength:
+                assert isinstance(after, Rule)
+                self._weigh_one(diagnosis, touched, {}, _alone(trial.knowledge, after), barred)
+            elif moved:
+                self._weigh_one(diagnosis, moved, by_slot, None, barred)
 
-    def _weigh_one(self, diagnosis: str, touched: Mask, slots: Mapping[str, Truths], changed: Knowledge | None) -> None:
+    def _moved(self, by_slot: Mapping[str, Truths]) -> Mask:
+        """The cases in which one of these conditions is otherwise now."""
+        moved = 0
+        for slot, truths in by_slot.items():
+            moved |= truths.differ(self.trial.truths[slot])
+        return moved
+
+    def _weigh_one(
+        self, diagnosis: str, touched: Mask, slots: Mapping[str, Truths], changed: Knowledge | None, barred: Mask
+    ) -> None:
         trial = self.trial
         entry = trial.knowledge.diagnoses[diagnosis]
-        possible = trial.possible[diagnosis]
+        possible, likely = trial.possible[diagnosis], trial.likely.get(diagnosis, 0)
         for part in trial.parts[diagnosis]:
             if not part.cases & touched:
                 continue
-            for standing, cases in split(part.standing, part.cases & touched, slots):
+            apart = [
+                by_bars(standing, cases, barred) for standing, cases in split(part.standing, part.cases & touched, slots)
+            ]
+            for standing, cases in itertools.chain(*apart):
                 new = weigh(changed, entry, standing) if changed is not None else trial.weighed(diagnosis, standing)
                 if new.level != part.conclusion.level:
                     self._say(diagnosis, new.level, cases)
                     possible = possible | cases if new.level in AT_LEAST_POSSIBLE else possible & ~cases
+                    likely = likely | cases if new.level in AT_LEAST_LIKELY else likely & ~cases
                 listed = {new.level, part.conclusion.level} & set(AT_LEAST_POSSIBLE)
                 if listed and (new.rank, new.urgency) != (part.conclusion.rank, part.conclusion.urgency):
                     for number in members(cases):
                         self._conclusions.setdefault(number, {})[diagnosis] = new
         self._possible[diagnosis] = possible
+        if diagnosis in trial.likely:
+            self._likely[diagnosis] = likely
 
     def _advise(self) -> None:
         trial = self.trial
@@ -419,8 +469,8 @@ def conditions_in(thing: Thing) -> dict[str, Condition]:
     if isinstance(thing, Advice):
         return {thing.id: thing.when, thing.unless_id: thing.unless or AnyOf(())}
     if isinstance(thing, Diagnosis):
-        needs = (_needs(thing.id), thing.needs or All(())), (_likely_needs(thing.id), thing.likely_needs or All(()))
-        return dict(needs)
+        needs = (_needs(thing.id), thing.needs or All(())), (_likely_needs(thing.id), thing.likely_when or All(()))
+        return {**dict(needs), _needs_no(thing.id): AnyOf(thing.needs_no)}
     return {thing.id: thing.when}
 
 
@@ -432,12 +482,25 @@ def _likely_needs(diagnosis: str) -> str:
     return f"{diagnosis} [likely needs]"
 
 
+def _needs_no(diagnosis: str) -> str:
+    return f"{diagnosis} [needs no]"
+
+
 def split(standing: Standing, cases: Mask, truths: Mapping[str, Truths]) -> list[tuple[Standing, Mask]]:
     """The cases by their standing, where these conditions of the diagnosis are so and all else is as in `standing`."""
     parts = [(standing, cases)]
     for slot, values in truths.items():
+        if slot.endswith(_needs_no("")):  # one of several things that bar: `Trial.barred`
+            continue
         parts = [(_standing(before, slot, truth), some) for before, within in parts for truth, some in values.parts(within)]
     return parts
+
+
+def by_bars(standing: Standing, cases: Mask, barred: Mask) -> Iterator[tuple[Standing, Mask]]:
+    """The cases by whether something else is found in them; no part is empty."""
+    for bars, some in ((_BARS, cases & barred), ((), cases & ~barred)):
+        if some:
+            yield replace(standing, bars=bars), some
 
 
 def _standing(before: Standing, slot: str, truth: Truth) -> Standing:
@@ -459,11 +522,11 @@ def _alone(knowledge: Knowledge, rule: Rule) -> Knowledge:
     )
 
 
-def _where(parts: Iterable[_Part]) -> Mask:
-    """The cases in which the diagnosis is possible or above."""
+def _where(parts: Iterable[_Part], levels: Sequence[str]) -> Mask:
+    """The cases in which the diagnosis is at one of these levels."""
     found = 0
     for part in parts:
-        found |= part.cases if part.conclusion.level in AT_LEAST_POSSIBLE else 0
+        found |= part.cases if part.conclusion.level in levels else 0
     return found
 
 

@@ -151,6 +151,10 @@ def _changes(knowledge: Knowledge, thing: Thing) -> Iterator[tuple[_Change, Thin
             yield _Change("needs:drop", "without its `needs`"), replace(thing, needs=None)
         if thing.likely_needs is not None:
             yield _Change("likely_needs:drop", "without its `likely_needs`"), replace(thing, likely_needs=None)
+        for leaf in thing.needs_no:
+            rest = tuple(other for other in thing.needs_no if other != leaf)
+            words = f"without regard to '{leaf.name}' in `needs_no`"
+            yield _Change(f"needs_no:drop:{leaf.name}", words, leaf), replace(thing, needs_no=rest)
 
 
 def _slots(thing: Thing) -> Iterator[_Slot]:

@@ -21,6 +21,7 @@ def everything(knowledge: Knowledge) -> dict[str, Place]:
         knowledge.notes,
         knowledge.scope,
         knowledge.advice,
+        knowledge.links,
         knowledge.diagnoses,
         knowledge.sources,
         knowledge.register,
@@ -62,5 +63,6 @@ def review_state(knowledge: Knowledge, id: str) -> str:
 def users_of(knowledge: Knowledge, id: str) -> tuple[str, ...]:
     """The ids of what rests on a thing: conditions that name it, things that cite it."""
     users = {owner for owner, name, _ in resting(knowledge) if name == id}
+    users.update(link.id for link in knowledge.links.values() if id in (link.cause, link.effect))
     users.update(name for name, thing in knowledge.sourced.items() if id in thing.source or id in thing.evidence)
     return tuple(sorted(users - {id}))

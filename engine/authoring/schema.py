@@ -16,10 +16,12 @@ from ..knowledge.loader import GUARANTEES
 from ..knowledge.model import (
     AGAINST,
     CHOICE,
+    EXCLUSION,
     FOR,
     KINDS,
     KNOWERS,
     LEVELS,
+    MOST_NEEDS_NO,
     QUANTITY,
     TIERS,
     URGENCIES,
@@ -35,6 +37,8 @@ from ..knowledge.parser import (
     DIAGNOSIS_KEYS,
     FINDING_KEYS,
     KEBAB,
+    LINK_KEYS,
+    NOTE_KEYS,
     RESERVED,
     REVIEW_FORMS,
     ROW,
@@ -209,6 +213,7 @@ def _definitions(knowledge: Knowledge, recorded_too: bool) -> dict[str, Schema]:
         },
         "source": {"enum": [*knowledge.sources, *WORDS_FOR_SOURCE]},
         "row": {"enum": [*knowledge.register]},
+        "present": _named({name: f.title for f in usable if f.kind == YES_NO for name in (f.name, *f.was)} | concepts),
         "finding": _named({f.name: f.title for f in findings}),
         "quantity": _named({f.name: f.title for f in findings if f.kind == QUANTITY}),
         "diagnosis": _named({d.id: d.title for d in knowledge.diagnoses.values()}),
@@ -475,17 +480,35 @@ def _notes(knowledge: Knowledge) -> Schema:
     properties = {
         "title": _text("One sentence."),
         "about": _text("The condition it speaks of, in snake_case."),
+        "yields": _word("Whether it is no longer shown once the diagnosis that it is about is possible.", ["yes", "no"]),
         "when": _ref("condition", "It is shown when this is yes."),
         "text": _text("What is said."),
         **_sourced(),
     }
-    note = _object(properties, needs=("title", "when", "text", "source"))
+    needs = ("title", "when", "text", "source")
+    note = _object(properties, needs=needs, keys=NOTE_KEYS, dependentRequired={"yields": ["about"]})
+    notice = _object({key: part for key, part in properties.items() if key != "yields"}, needs=needs)
     return _object(
         {
-            "notes": _entries(KEBAB.pattern, note, "Safety notes about conditions outside the list."),
-            "scope": _entries(KEBAB.pattern, note, "Notices about the limits of the system that head the report."),
+            "notes": _entries(KEBAB.pattern, note, "Safety notes: about what is no diagnosis here, or beside one."),
+            "scope": _entries(KEBAB.pattern, notice, "Notices about the limits of the system that head the report."),
         }
     )
+
+
+def _links(knowledge: Knowledge) -> Schema:
+    properties = {
+        "title": _text("One sentence: what may be behind what."),
+        "cause": _ref("diagnosis", "The diagnosis that may be the cause."),
+        "effect": _said("The diagnosis or concept that it may bring about.", {"enum": _ends(knowledge)}),
+        "when": _ref("condition", "Shown only while this is yes; without it, whenever both ends are there."),
+        **_sourced(),
+    }
+    return _entries(KEBAB.pattern, _object(properties, needs=("title", "cause", "effect", "source"), keys=LINK_KEYS))
+
+
+def _ends(knowledge: Knowledge) -> list[str]:
+    return [*knowledge.diagnoses, *knowledge.concepts]
 
 
 def _document(knowledge: Knowledge) -> Schema:
@@ -577,12 +600,20 @@ def _diagnosis(knowledge: Knowledge) -> Schema:
         "urgency": _said("How urgent it is, level by level, never falling.", _object(urgencies)),
         "needs": _ref("condition", "While not yes, the diagnosis is at most undecided; known no, it is not supported."),
         "likely_needs": _ref("condition", "While not yes, the diagnosis is at most possible."),
+        "kind": _word("Of exclusion: it is decided after all others.", [EXCLUSION]),
+        "needs_no": _one_or_more(
+            "What must be known absent before it is likely; once one is there, it is not supported.",
+            {"$ref": "#/$defs/present"},
+            minItems=1,
+            maxItems=MOST_NEEDS_NO,
+        ),
         "next_steps": _one_or_more("Sentences: what a clinician does next; no doses.", _loose("")),
         "advice": _entries(KEBAB.pattern, _advice(), "What a patient may be told once the diagnosis is possible or above."),
         "scores": _entries(SNAKE.pattern, _score(), "Points tables."),
         "rules": _entries(KEBAB.pattern, _rule(), "The evidence for and against the diagnosis."),
     }
-    return _object(properties, needs=("title", "summary", "rules"), keys=DIAGNOSIS_KEYS)
+    together = {"kind": ["needs_no"], "needs_no": ["kind"]}
+    return _object(properties, needs=("title", "summary", "rules"), keys=DIAGNOSIS_KEYS, dependentRequired=together)
 
 
 _URGENT_LEVELS = ("possible", "likely", "established")
@@ -734,6 +765,7 @@ FILES: Mapping[str, tuple[str, Callable[[Knowledge], Schema]]] = {
     "concepts": ("Intermediate concepts: rules/concepts.yaml", _concepts),
     "red_flags": ("Red flags: rules/red_flags.yaml", _red_flags),
     "notes": ("Safety notes and notices of scope: rules/notes.yaml", _notes),
+    "links": ("What may be behind what: rules/links.yaml", _links),
     "interview": ("Topics and panels of a session: rules/interview.yaml", _interview),
     "guarantees": ("What is promised of every patient, and proved: rules/guarantees.yaml", _guarantees),
     "reviews": ("What has been reviewed, when and by whom: rules/reviews.yaml", _reviews),

@@ -44,6 +44,7 @@ _MOST_CASES = 200  # views that one question is allowed before it counts as atta
 
 CLASSES = ("contradictory", "established", "likely", "possible", "")  # levels; '' is anything below possible
 BELOW = len(CLASSES) - 1
+_AT_LEAST_LIKELY = frozenset(range(CLASSES.index("possible")))
 
 Evaluator = Callable[["View"], int]
 Case = Answer | None  # what an open finding is taken to be; None is unknown
@@ -200,6 +201,7 @@ class View:
         self._changed = frozenset[str]() if above is None else self.taken.keys() - above.taken.keys()
         self._values: dict[int, int] = {}
         self._scores: dict[str, tuple[Decimal, Decimal, Decimal, Decimal]] = {}
+        self._reach: dict[str, Range] = {}
         self._known: dict[Leaf, int] = {} if above is None else above._known
         self._allowed: dict[str, int] = {} if above is None else above._allowed
 
@@ -325,6 +327,11 @@ class View:
 
     def reach(self, diagnosis: str) -> Range:
         """The levels that the diagnosis may have, and its points; never too few."""
+        if diagnosis not in self._reach:
+            self._reach[diagnosis] = self._reach_of(diagnosis)
+        return self._reach[diagnosis]
+
+    def _reach_of(self, diagnosis: str) -> Range:
         knowledge = self.horizon.knowledge
         weighing = knowledge.weighing
         entry = knowledge.diagnoses[diagnosis]
@@ -348,8 +355,11 @@ class View:
         high = sum(p for (_, is_for), p in most.items() if is_for) - sum(p for (_, is_for), p in least.items() if not is_for)
         low = sum(p for (_, is_for), p in least.items() if is_for) - sum(p for (_, is_for), p in most.items() if not is_for)
         needs = YES if entry.needs is None else self.of(entry.needs)
-        likely_needs = YES if entry.likely_needs is None else self.of(entry.likely_needs)
-        classes = set()
+        likely_needs = YES if entry.likely_when is None else self.of(entry.likely_when)
+        barred = self._barred(diagnosis) if entry.is_of_exclusion else NO
+        if barred == YES:
+            return Range(frozenset((BELOW,)), low, high)
+        classes = {BELOW} if barred & YES else set[int]()
         weighs = not must["establishes"] and not must["excludes"]
         if needs & YES:
             if may["establishes"] and may["excludes"]:
@@ -363,6 +373,23 @@ class View:
         if needs != YES or (not must["establishes"] and (may["excludes"] or low < weighing.possible)):
             classes.add(BELOW)
         return Range(frozenset(classes), low, high)
+
+    def _barred(self, diagnosis: str) -> int:
+        """Whether something else may be found (yes), and whether nothing may be (no), for which a diagnosis of exclusion is
+        not supported."""
+        knowledge = self.horizon.knowledge
+        flags = (flag.when for flag in knowledge.red_flags.values())
+        found = [self.of(when) for when in (*knowledge.diagnoses[diagnosis].needs_no, *flags)]
+        found += [self._likely(other) for other in knowledge.before_exclusion]
+        if YES in found:
+            return YES
+        return YES | NO if any(mask & YES for mask in found) else NO
+
+    def _likely(self, diagnosis: str) -> int:
+        """Whether the diagnosis may be likely or above (yes), and whether it may be less (no)."""
+        classes = self.reach(diagnosis).classes
+        at_least = classes & _AT_LEAST_LIKELY
+        return (YES if at_least else 0) | (NO if classes - at_least else 0)
 
 
 # Questions -----------------------------------------------------------------------------------------------------------

@@ -138,8 +138,9 @@ def _body(action: Action) -> str:
     return f"self.conclude({action.diagnosis!r})"
 
 
-# Strata: what is concluded from answers first, then what is concluded from that, conclusions last.
-_DERIVE, _FLAG, _WEIGH, _SAY, _CLOSE, _CONCLUDE = 0, 100_000, 200_000, 300_000, 400_000, 500_000
+# Strata: what is concluded from answers first, then what is concluded from that, conclusions last, and those of exclusion
+# after all others.
+_DERIVE, _FLAG, _WEIGH, _SAY, _CLOSE, _CONCLUDE, _EXCLUDE = 0, 100_000, 200_000, 300_000, 400_000, 500_000, 600_000
 
 
 def needs_name(diagnosis: str) -> str:
@@ -198,17 +199,19 @@ class _Compiler:
         for diagnosis in knowledge.diagnoses.values():
             for name, condition in (
                 (needs_name(diagnosis.id), diagnosis.needs),
-                (likely_needs_name(diagnosis.id), diagnosis.likely_needs),
+                (likely_needs_name(diagnosis.id), diagnosis.likely_when),
             ):
                 if condition is not None:
                     for wanted in (True, False):
                         self.pending.append((name, condition, wanted))
+            for leaf in diagnosis.needs_no:  # the right-hand side looks for it as yes
+                self._patterns(leaf, True)
             self._add(
                 f"conclude {diagnosis.id}",
                 diagnosis.id,
                 (Pattern("Candidate", diagnosis.id),),
                 Conclude(diagnosis.id),
-                _CONCLUDE,
+                _EXCLUDE if diagnosis.is_of_exclusion else _CONCLUDE,
             )
         for finding in knowledge.findings.values():
             if finding.when_closed_no and finding.ask_when is not None:

@@ -8,11 +8,11 @@ on only, so that what is found is smallest, and nothing as small is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ..knowledge.model import KNOWERS, Answer, Compare, Findings, Knowledge
+from ..knowledge.model import KNOWERS, Answer, Compare, Diagnosis, Findings, Knowledge
 from ..knowledge.quantities import plain
 from ..knowledge.truth import Valuation, leaf_truth
 from .bounds import NO, YES, opposite
@@ -117,6 +117,39 @@ class _Search:
 
     def _target(self, diagnosis: str, aim: str) -> list[int]:
         net, weighing, entry = self.net, self.knowledge.weighing, self.knowledge.diagnoses[diagnosis]
+        establishing, excluding, points_are = self._evidence(diagnosis)
+        needs = [] if entry.needs is None else [net.add(entry.needs)]
+        bars = list(self._bars(entry)) if entry.is_of_exclusion else []
+        if aim in ("unlikely", "excluded"):
+            if aim == "unlikely":
+                excluding.append(points_are("<=", weighing.unlikely))
+            unestablished = [net.all_of([net.lacking(n) for n in establishing]), *(net.lacking(n) for n in needs), *bars]
+            return [net.at_least(1, unestablished), net.at_least(1, excluding)]
+        if aim == "possible":
+            establishing.append(points_are(">=", weighing.possible))
+        elif aim == "likely":
+            establishing.append(self._weighs_likely(entry, points_are))
+        return [*(net.lacking(n) for n in (*excluding, *bars)), *needs, net.at_least(1, establishing)]
+
+    def _bars(self, entry: Diagnosis) -> Iterator[int]:
+        """What else may be found, for which a diagnosis of exclusion is not supported."""
+        net = self.net
+        yield from (net.add(leaf) for leaf in entry.needs_no)
+        yield from (net.add(flag.when) for flag in self.knowledge.red_flags.values())
+        for other in self.knowledge.before_exclusion:
+            needs = self.knowledge.diagnoses[other].needs
+            establishing, excluding, points_are = self._evidence(other)
+            weighs = [self._weighs_likely(self.knowledge.diagnoses[other], points_are), *map(net.lacking, excluding)]
+            either = net.at_least(1, [*establishing, net.all_of(weighs)])
+            yield either if needs is None else net.all_of([net.add(needs), either])
+
+    def _weighs_likely(self, entry: Diagnosis, points_are: Callable[[str, int], int]) -> int:
+        also = [] if entry.likely_when is None else [self.net.add(entry.likely_when)]
+        return self.net.all_of([*also, points_are(">=", self.knowledge.weighing.likely)])
+
+    def _evidence(self, diagnosis: str) -> tuple[list[int], list[int], Callable[[str, int], int]]:
+        """The nodes of the rules that establish a diagnosis, of those that exclude it, and what makes one of its points."""
+        net, weighing = self.net, self.knowledge.weighing
         rules = [(r, net.add(r.when)) for r in self.knowledge.rules_of[diagnosis]]
         establishing = [n for r, n in rules if r.then == "establishes"]
         excluding = [n for r, n in rules if r.then == "excludes"]
@@ -131,18 +164,7 @@ class _Search:
             children = tuple(node for _, members in clusters for node, _ in members)
             return net.put(Node(POINTS, children, leaf=Compare("", operator, Decimal(limit)), clusters=clusters))
 
-        needs = [] if entry.needs is None else [net.add(entry.needs)]
-        if aim in ("unlikely", "excluded"):
-            if aim == "unlikely":
-                excluding.append(points_are("<=", weighing.unlikely))
-            unestablished = [net.all_of([net.lacking(n) for n in establishing]), *(net.lacking(n) for n in needs)]
-            return [net.at_least(1, unestablished), net.at_least(1, excluding)]
-        if aim == "possible":
-            establishing.append(points_are(">=", weighing.possible))
-        elif aim == "likely":
-            also = [] if entry.likely_needs is None else [net.add(entry.likely_needs)]
-            establishing.append(net.all_of([*also, points_are(">=", weighing.likely)]))
-        return [*(net.lacking(n) for n in excluding), *needs, net.at_least(1, establishing)]
+        return establishing, excluding, points_are
 
     def _constraints(self) -> Iterator[int]:
         """What every patient keeps to."""

@@ -19,11 +19,13 @@ from ..knowledge.model import (
     AtLeast,
     Compare,
     Condition,
+    Diagnosis,
     Is,
     IsOneOf,
     Item,
     Knowledge,
     Leaf,
+    Link,
     Not,
     Note,
     OutOfRange,
@@ -74,7 +76,7 @@ class Fired:
 class Cap:
     """A condition without which a diagnosis stays below a level, whatever speaks for it."""
 
-    kind: str  # needs, likely_needs
+    kind: str  # needs, likely_needs, needs_no
     truth: Truth
     at_most: str  # the level it stays at
     steps: tuple[Step, ...]  # what makes it yes or no
@@ -84,6 +86,15 @@ class Cap:
     def is_met(self) -> bool:
         """Whether it no longer holds the diagnosis down."""
         return self.truth is True
+
+
+@dataclass(frozen=True)
+class Barrier:
+    """Something else that is found, for which a diagnosis of exclusion is not supported."""
+
+    kind: str  # finding, concept, red flag, diagnosis
+    id: str
+    title: str
 
 
 @dataclass(frozen=True)
@@ -98,6 +109,8 @@ class How:
     speaking_for: tuple[Fired, ...] = ()
     against: tuple[Fired, ...] = ()
     caps: tuple[Cap, ...] = ()
+    barred_by: tuple[Barrier, ...] = ()
+    links: tuple[Link, ...] = ()  # that are shown, and that it takes part in
     steps: tuple[Step, ...] = ()
     lacks: tuple[Lack, ...] = ()  # of a flag or concept that is not yes; of a score, the open items that could add to it
 
@@ -148,6 +161,7 @@ class WhyNot:
     against: tuple[Fired, ...]
     excluded_by: tuple[Fired, ...]
     caps: tuple[Cap, ...]  # only those that hold it down
+    barred_by: tuple[Barrier, ...] = ()
 
 
 def reaches(level: str, aim: str) -> bool:
@@ -194,6 +208,8 @@ def how(outcome: Outcome, id: str) -> How:
             speaking_for=tuple(_fired(outcome, conclusion, r) for r in fired if r.is_for),
             against=tuple(_fired(outcome, conclusion, r) for r in fired if not r.is_for),
             caps=_caps(outcome, id),
+            barred_by=barriers(knowledge, conclusion),
+            links=tuple(link for link, _ in outcome.links if id in (link.cause, link.effect)),
         )
     if id in knowledge.scores:
         score = knowledge.scores[id]
@@ -237,17 +253,36 @@ def _weighs(rule: Rule) -> bool:
     return rule.then not in ("establishes", "excludes")
 
 
+def conditions_on(entry: Diagnosis) -> tuple[tuple[str, Condition | None], ...]:
+    """The conditions that hold a diagnosis down while they are not met, each under its key."""
+    return ("needs", entry.needs), ("likely_needs", entry.likely_needs), ("needs_no", entry.nothing_else)
+
+
 def _caps(outcome: Outcome, diagnosis: str) -> tuple[Cap, ...]:
     entry = outcome.knowledge.diagnoses[diagnosis]
     valuation = outcome.valuation
     found = []
-    for kind, condition in (("needs", entry.needs), ("likely_needs", entry.likely_needs)):
+    for kind, condition in conditions_on(entry):
         if condition is None:
             continue
         truth = valuation.of(condition)
-        unreached = "not supported" if truth is False else "undecided"
-        at_most = unreached if kind == "needs" else "possible"
+        at_most = {"needs": "undecided", "likely_needs": "possible", "needs_no": "possible"}[kind]
+        if truth is False and kind != "likely_needs":
+            at_most = "not supported"
         found.append(Cap(kind, truth, at_most, _steps_of(condition, valuation), lacks(condition, valuation)))
+    return tuple(found)
+
+
+def barriers(knowledge: Knowledge, conclusion: Conclusion) -> tuple[Barrier, ...]:
+    """What else is found, for which a diagnosis of exclusion is not supported, with what each is called."""
+    found = []
+    for id in conclusion.barred_by:
+        if id in knowledge.diagnoses:
+            found.append(Barrier(DIAGNOSIS, id, knowledge.diagnoses[id].title))
+        elif id in knowledge.red_flags:
+            found.append(Barrier(RED_FLAG, id, knowledge.red_flags[id].title))
+        else:
+            found.append(Barrier(CONCEPT if id in knowledge.concepts else FINDING, id, title_of(knowledge, id)))
     return tuple(found)
 
 
@@ -322,8 +357,13 @@ def why_not(outcome: Outcome, diagnosis: str, aim: str = AIM) -> WhyNot:
         outdone=tuple(f for f in fired if f.rule.is_for and f.outdone_by),
         against=tuple(f for f in fired if not f.rule.is_for and f.rule.then != "excludes"),
         excluded_by=tuple(f for f in fired if f.rule.then == "excludes"),
-        caps=tuple(c for c in _caps(outcome, diagnosis) if not c.is_met and (c.kind == "needs" or aim == "likely")),
+        caps=tuple(c for c in _caps(outcome, diagnosis) if _holds_down(c, aim)),
+        barred_by=barriers(knowledge, conclusion),
     )
+
+
+def _holds_down(cap: Cap, aim: str) -> bool:
+    return not cap.is_met and (cap.kind == "needs" or cap.at_most == "not supported" or aim == "likely")
 
 
 def _weight(knowledge: Knowledge, rule: Rule) -> int:
@@ -536,6 +576,6 @@ def _standing(conclusion: Conclusion) -> tuple[str, int, str]:
 
 
 __all__ = [
-    *("AIM", "Cap", "Changes", "Fired", "How", "Lack", "Moved", "Silent", "Step", "WhyNot"),
-    *("changed", "how", "lacks", "named", "needed_in_words", "reaches", "title_of", "why_not"),
+    *("AIM", "Barrier", "Cap", "Changes", "Fired", "How", "Lack", "Moved", "Silent", "Step", "WhyNot"),
+    *("barriers", "changed", "conditions_on", "how", "lacks", "named", "needed_in_words", "reaches", "title_of", "why_not"),
 ]

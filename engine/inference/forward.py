@@ -12,7 +12,7 @@ from typing import Any
 
 from ..knowledge.checks import conditions_of
 from ..knowledge.conditions import in_one_line
-from ..knowledge.model import Compare, Findings, Knowledge, leaves
+from ..knowledge.model import Compare, Diagnosis, Findings, Knowledge, leaves
 from ..knowledge.truth import score_interval
 from .compilation import (
     NO,
@@ -32,7 +32,7 @@ from .compilation import (
 )
 from .experta_import import experta
 from .rete import QuickMatcher
-from .weighing import Conclusion, Inference, Standing, weigh
+from .weighing import Bar, Conclusion, Inference, Standing, bars_to, weigh
 
 
 class Known(experta.Fact):
@@ -149,7 +149,8 @@ class ConsultationEngine(experta.KnowledgeEngine):
                 fired=fired & rules,
                 open=frozenset(rules - fired - closed),
                 needs=True if entry.needs is None else known.get(needs_name(diagnosis)),
-                likely_needs=True if entry.likely_needs is None else known.get(likely_needs_name(diagnosis)),
+                likely_needs=True if entry.likely_when is None else known.get(likely_needs_name(diagnosis)),
+                bars=self._bars(entry, known) if entry.is_of_exclusion else (),
             ),
         )
         self.concluded[diagnosis] = conclusion
@@ -161,6 +162,11 @@ class ConsultationEngine(experta.KnowledgeEngine):
                 urgency=conclusion.urgency,
             )
         )
+
+    def _bars(self, entry: Diagnosis, known: Mapping[str, bool]) -> tuple[Bar, ...]:
+        flags = [fact["id"] for fact in self.facts.values() if isinstance(fact, RedFlag)]
+        others = [self.concluded[d] for d in self.knowledge.before_exclusion]
+        return bars_to(entry, lambda name: known.get(name) is True, flags, others)
 
 
 # Experta inspects the signature of every right-hand side; they are all the same.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..knowledge.model import Findings, Knowledge
 from .forward import build_engine, run
 from .outcome import Outcome, outcome
+from .weighing import Inference
 
 
 class Reasoner:
@@ -14,6 +15,10 @@ class Reasoner:
         self.knowledge = knowledge
         self._engine = build_engine(knowledge)
 
-    def conclude(self, findings: Findings) -> Outcome:
+    def infer(self, findings: Findings) -> Inference:
         """What follows from one patient's findings; nothing is remembered from the patient before."""
-        return outcome(self.knowledge, findings, run(self._engine, findings))
+        return run(self._engine, findings)
+
+    def conclude(self, findings: Findings) -> Outcome:
+        """The same, with why and with what is missing."""
+        return outcome(self.knowledge, findings, self.infer(findings))

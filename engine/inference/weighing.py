@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import dataclass
 
-from ..knowledge.model import AT_LEAST_POSSIBLE, LEVELS, URGENCIES, Diagnosis, Knowledge, Rule
+from ..knowledge.model import AT_LEAST_LIKELY, AT_LEAST_POSSIBLE, LEVELS, URGENCIES, Diagnosis, Knowledge, RedFlag, Rule
 from ..knowledge.truth import Truth
 
 
 @dataclass(frozen=True)
+class Bar:
+    """Something else that is found, for which a diagnosis of exclusion is not supported."""
+
+    name: str  # one that it needs no of, a red flag, or another diagnosis
+    for_good: bool  # whatever else is learnt
+
+
+@dataclass(frozen=True)
 class Standing:
-    """What is decided about one diagnosis: rules that fired, rules still open, and its needs."""
+    """What is decided about one diagnosis: rules that fired, rules still open, its needs, and what else is found."""
 
     fired: frozenset[str]
     open: frozenset[str]
     needs: Truth = True
     likely_needs: Truth = True
+    bars: tuple[Bar, ...] = ()
+
+    @property
+    def may_be_supported(self) -> Truth:
+        """Its needs, which are not met while something else is found."""
+        return False if self.bars else self.needs
+
+    @property
+    def hoped_for(self) -> Standing:
+        """What may become of it at best: every need is met, and all that may go again is gone."""
+        bars = tuple(bar for bar in self.bars if bar.for_good)
+        return Standing(self.fired, frozenset(), self.needs is not False, self.likely_needs is not False, bars)
 
 
 @dataclass(frozen=True)
@@ -30,6 +50,8 @@ class Conclusion:
     urgency: str
     fired: tuple[str, ...]  # strongest first, for before against
     counted: frozenset[str]  # those of `fired` that are not outdone within their cluster
+    stays_likely: bool = False  # likely or above, whatever else is learnt
+    barred_by: tuple[str, ...] = ()  # what else is found, for which a diagnosis of exclusion is not supported
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -61,9 +83,10 @@ def weigh(knowledge: Knowledge, diagnosis: Diagnosis, standing: Standing) -> Con
         knowledge,
         hopeful,
         sum(knowledge.weighing.points(r.then) for r in hopeful if r.id in hoped),
-        Standing(standing.fired, frozenset(), _unless_no(standing.needs), _unless_no(standing.likely_needs)),
+        standing.hoped_for,
         False,
     )
+    may_fall = level == "likely" and any(r.id in standing.open for r in rules if not r.is_for)
     return Conclusion(
         diagnosis=diagnosis.id,
         level=level,
@@ -72,7 +95,28 @@ def weigh(knowledge: Knowledge, diagnosis: Diagnosis, standing: Standing) -> Con
         urgency=urgency_at(diagnosis, level),
         fired=tuple(r.id for r in sorted(fired, key=lambda r: _strength_order(r, counted))),
         counted=counted,
+        stays_likely=level in AT_LEAST_LIKELY and not may_fall,
+        barred_by=tuple(bar.name for bar in standing.bars),
     )
+
+
+def bars_to(
+    entry: Diagnosis,
+    is_present: Callable[[str], bool],
+    red_flags: Iterable[str],
+    others: Collection[Conclusion],
+) -> tuple[Bar, ...]:
+    """What else is found, for which a diagnosis of exclusion is not supported: what it needs no of is known yes, a red flag
+    fired, or one of the others is likely; () for any other diagnosis. `others` are the conclusions about all diagnoses that
+    are not of exclusion themselves.
+
+    A red flag of any urgency counts: each says that there is something else to be looked into first."""
+    if not entry.is_of_exclusion:
+        return ()
+    found = [Bar(leaf.name, True) for leaf in entry.needs_no if is_present(leaf.name)]
+    found += [Bar(flag, True) for flag in sorted(red_flags)]
+    likely = sorted((c.diagnosis, c.stays_likely) for c in others if c.level in AT_LEAST_LIKELY)
+    return (*found, *(Bar(diagnosis, stays) for diagnosis, stays in likely))
 
 
 def counting(knowledge: Knowledge, fired: Iterable[Rule]) -> frozenset[str]:
@@ -92,7 +136,8 @@ def counting(knowledge: Knowledge, fired: Iterable[Rule]) -> frozenset[str]:
 def _level(knowledge: Knowledge, fired: Iterable[Rule], points: int, standing: Standing, open_for: bool) -> str:
     weighing = knowledge.weighing
     strengths = {r.then for r in fired}
-    has_needs = standing.needs is True
+    needs = standing.may_be_supported
+    has_needs = needs is True
     established = "establishes" in strengths and has_needs
     if "excludes" in strengths:
         return "contradictory" if established else "excluded"
@@ -102,14 +147,10 @@ def _level(knowledge: Knowledge, fired: Iterable[Rule], points: int, standing: S
         return "likely" if points >= weighing.likely and standing.likely_needs is True else "possible"
     if points <= weighing.unlikely:
         return "unlikely"
-    waits_for_needs = standing.needs is None and any(r.is_for for r in fired)
-    if standing.needs is False or not (open_for or waits_for_needs):
+    waits_for_needs = needs is None and any(r.is_for for r in fired)
+    if needs is False or not (open_for or waits_for_needs):
         return "not supported"
     return "undecided" if strengths else "not assessed"
-
-
-def _unless_no(truth: Truth) -> Truth:
-    return truth is not False
 
 
 def urgency_at(diagnosis: Diagnosis, level: str) -> str:
@@ -147,6 +188,12 @@ def urgency_of(knowledge: Knowledge, inference: Inference) -> str:
     """The overall urgency: the highest of the red flags that fired and of what each diagnosis asks for."""
     flags = [knowledge.red_flags[flag].urgency for flag in inference.red_flags]
     return highest([*flags, *(c.urgency for c in inference.conclusions.values())])
+
+
+def flags_in_order(knowledge: Knowledge, inference: Inference) -> tuple[RedFlag, ...]:
+    """The red flags that fired, the most urgent first."""
+    flags = (knowledge.red_flags[flag] for flag in inference.red_flags)
+    return tuple(sorted(flags, key=lambda flag: (-URGENCIES.index(flag.urgency), flag.id)))
 
 
 def leading_of(knowledge: Knowledge, inference: Inference) -> str:
@@ -192,12 +239,15 @@ def is_listed(knowledge: Knowledge, conclusion: Conclusion) -> bool:
 
 
 __all__ = [
+    "Bar",
     "Conclusion",
     "Inference",
     "Standing",
     "advice_shown",
     "as_urgent_as",
+    "bars_to",
     "counting",
+    "flags_in_order",
     "highest",
     "is_listed",
     "leading_of",

@@ -211,8 +211,9 @@ class _Look:
             reach = self.view.reach(diagnosis)
             if entry.needs is not None and reach.classes != {BELOW}:
                 yield entry.needs
-            if entry.likely_needs is not None and reach.high >= knowledge.weighing.likely:
-                yield entry.likely_needs
+            is_barred = entry.is_of_exclusion and reach.classes == {BELOW}
+            if entry.likely_when is not None and reach.high >= knowledge.weighing.likely and not is_barred:
+                yield entry.likely_when
         for advice in knowledge.advice.values():
             if self.view.reach(advice.diagnosis).classes != {BELOW}:
                 yield from (c for c in (advice.when, advice.unless) if c is not None)
@@ -261,14 +262,15 @@ class _Look:
 
     def _screen(self, wanted: frozenset[str], gain: Callable[[_Lines], float], beside: frozenset[str]) -> Screen:
         """The screen that begins with the panel that moves most of what is wanted; where there is room, what is planned
-        beside it. A topic once begun is exhausted."""
+        beside it. A session begins with the first topic of the file; a topic once begun is exhausted."""
         panels, all_planned = self._first_to_answer(wanted), self._first_to_answer(wanted | beside)
         if panels[0].knower != all_planned[0].knower:
             panels = all_planned
         here = [p for p in all_planned if p.topic.id == self.state.topic]
         gains = {p: gain(p) for p in here or panels}
         if not here:
-            topic = max(gains, key=gains.__getitem__).topic
+            opening = [p for p in panels if p.topic is self.knowledge.topics[0]] if not self.state.topic else []
+            topic = max(opening or gains, key=gains.__getitem__).topic
             here = [p for p in panels if p.topic is topic]
         awaited = frozenset[str]().union(*map(self._before, wanted | beside))
         here.sort(key=lambda p: (not (p.alone and p.findings[0].name in awaited), -gains[p]))  # stable: then as in the file

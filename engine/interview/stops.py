@@ -123,8 +123,15 @@ def _wishes(knowledge: Knowledge, diagnosis: str, up: bool) -> tuple[Wish, ...]:
     entry = knowledge.diagnoses[diagnosis]
     yes, not_yes = YES, NO | UNKNOWN
     rules = [Wish(rule.when, yes if rule.is_for == up else not_yes) for rule in knowledge.rules_of[diagnosis]]
-    needs = [Wish(c, yes if up else not_yes) for c in (entry.needs, entry.likely_needs) if c is not None]
-    return (*rules, *needs)
+    needs = [Wish(c, yes if up else not_yes) for c in (entry.needs, entry.likely_when) if c is not None]
+    return (*rules, *needs, *(_bars(knowledge, up) if entry.is_of_exclusion else ()))
+
+
+def _bars(knowledge: Knowledge, up: bool) -> Iterator[Wish]:
+    """What helps that nothing else is found beside a diagnosis of exclusion, or that something is."""
+    yield from (Wish(flag.when, NO | UNKNOWN if up else YES) for flag in knowledge.red_flags.values())
+    for other in knowledge.before_exclusion:
+        yield from _wishes(knowledge, other, not up)
 
 
 def _class(level: str) -> int:

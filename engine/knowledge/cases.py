@@ -70,7 +70,7 @@ def read_cases(
     text: str, file: str, knowledge: Knowledge, problems: Problems, expectations: bool = True
 ) -> tuple[Case, ...]:
     """The cases of a file that can be used, with what they expect unless that is to be left alone; what is wrong with the
-    others stands in `problems`."""
+    others stands in `problems`. A case that expects something of what the knowledge leaves out is left out with it."""
     node = yamltext.read_yaml(text, file, problems)
     if node is None:
         return ()
@@ -99,7 +99,9 @@ def read_cases(
     if not cases and not any(p.severity == ERROR for p in problems.found):
         problems.add(node.place, "no-case", "the file holds no case", "a case has at least 'given:'")
     problems.refused += len(items) - len(cases)
-    return tuple(cases)
+    kept = tuple(c for c in cases if not any({e.subject, e.wanted} & knowledge.left_out for e in c.expected))
+    problems.left_out += len(cases) - len(kept)
+    return kept
 
 
 def _case(
@@ -457,7 +459,7 @@ def _expected(node: yamltext.Node | None, knowledge: Knowledge, problems: Proble
                     problems.add(item.place, "not-text", "'because' takes the ids of rules")
                     continue
                 text = item.text
-                if text not in knowledge.rules:
+                if text not in knowledge.rules and text not in knowledge.left_out:
                     problems.add(
                         item.place,
                         "unknown-rule",
@@ -470,6 +472,9 @@ def _expected(node: yamltext.Node | None, knowledge: Knowledge, problems: Proble
             problems.add(value.place, "not-text", f"{shown(key.text)} takes one text")
             continue
         text = " ".join(value.text.split())
+        if key.text in knowledge.left_out:
+            result.append(Expectation(key.text, text, key.place))
+            continue
         allowed = _expectable(key.text, knowledge)
         if allowed is None:
             ids = (*knowledge.diagnoses, *knowledge.concepts, *knowledge.scores, *knowledge.rules)
@@ -501,7 +506,7 @@ def _expected(node: yamltext.Node | None, knowledge: Knowledge, problems: Proble
 def _expectable(subject: str, knowledge: Knowledge) -> tuple[str, ...] | None:
     """What may be expected of a subject; None when nothing has that name."""
     if subject == "leading":
-        return ("none", *knowledge.order)
+        return ("none", *knowledge.order, *sorted(knowledge.left_out))
     if subject == "urgency":
         return tuple(f"{how}{u}" for how in ("", "at least ", "at most ") for u in URGENCIES)
     if subject in knowledge.diagnoses:

@@ -29,8 +29,10 @@ def conditions_of(knowledge: Knowledge) -> Iterable[tuple[str, Condition, Place]
         yield advice.id, advice.when, advice.place
         if advice.unless is not None:
             yield advice.id, advice.unless, advice.place
+    for link in knowledge.links.values():
+        yield link.id, link.when, link.place
     for diagnosis in knowledge.diagnoses.values():
-        for condition in (diagnosis.needs, diagnosis.likely_needs):
+        for condition in (diagnosis.needs, diagnosis.likely_when):
             if condition is not None:
                 yield diagnosis.id, condition, diagnosis.place
 
@@ -117,6 +119,26 @@ def check_document(knowledge: Knowledge, problems: Problems) -> None:
             )
 
 
+def check_beyond(knowledge: Knowledge, problems: Problems) -> None:
+    """Nothing of the document rests on what is beyond it: a score of such a diagnosis is read by that diagnosis, or by
+    another from beyond, alone. Otherwise `--document-only` would leave a hole."""
+    beyond = {name for name, score in knowledge.scores.items() if score.diagnosis in knowledge.beyond}
+    belongs = {
+        **{d: d for d in knowledge.diagnoses},
+        **{id: thing.diagnosis for shelf in (knowledge.rules, knowledge.scores) for id, thing in shelf.items()},
+        **{id: advice.diagnosis for id, advice in knowledge.advice.items()},
+    }
+    links = {link.id for link in knowledge.links.values() if {link.cause, link.effect} & knowledge.beyond}
+    for owner, name, place in resting(knowledge):
+        if name in beyond and belongs.get(owner) not in knowledge.beyond and owner not in links:
+            problems.add(
+                place,
+                "rests-on-beyond",
+                f"'{owner}' rests on '{name}', a score of a diagnosis from beyond the document",
+                "read the findings themselves, or make what is meant a concept",
+            )
+
+
 def check_recorded_only(knowledge: Knowledge, problems: Problems) -> None:
     """Nothing that is reasoned about rests on a finding that is only recorded: no rule, no gate, no derived quantity."""
     recorded = {f.name for f in knowledge.findings.values() if f.recorded_only}
@@ -171,6 +193,19 @@ def check_references(knowledge: Knowledge, problems: Problems) -> None:
                 "undefined-source",
                 f"the reference interval of '{finding.name}' names no source {shown(scale.reference_source)}",
                 problems.did_you_mean(scale.reference_source, knowledge.sources),
+            )
+
+
+def check_notes(knowledge: Knowledge, problems: Problems) -> None:
+    """A note about what is a diagnosis here says whether it yields to that."""
+    for note in knowledge.notes.values():
+        if note.about in knowledge.diagnoses and not note.yields:
+            problems.add(
+                note.place,
+                "note-about-a-diagnosis",
+                f"'{note.id}' is about '{note.about}', which is a diagnosis here",
+                "say 'yields: yes' where the diagnosis says it all once it is possible, else 'yields: no'; or take it out",
+                severity="warning",
             )
 
 
@@ -268,8 +303,11 @@ LONGEST_CHAIN = 100  # concepts resting on concepts
 
 
 FOR_FAULTS: tuple[Check, ...] = (
-    *(check_cycles, check_document, check_recorded_only, check_references),
+    *(check_cycles, check_document, check_beyond, check_recorded_only, check_references),
     check_reviewed_things,
 )
 # These mean nothing while there are faults.
-FOR_DOUBTS: tuple[Check, ...] = (check_used, check_clusters, check_register, check_claims, check_stale_reviews)
+FOR_DOUBTS: tuple[Check, ...] = (
+    *(check_used, check_notes, check_clusters, check_register, check_claims),
+    check_stale_reviews,
+)

@@ -15,6 +15,7 @@ from .conditions import Names, read_condition
 from .model import LEVELS, URGENCIES, Condition, Knowledge
 from .parser import KEBAB, Fields
 from .problems import Place, Problems, shown
+from .truth import names_in
 
 KEYS = ("title", "hazard", "whenever", "then")
 _LEVEL = re.compile(r"(?P<id>\S+) at least (?P<level>.+?)(?P<unless> unless excluded)?")
@@ -86,14 +87,15 @@ class Guarantee:
 
 def read_guarantees(text: str, file: str, knowledge: Knowledge, problems: Problems) -> tuple[Guarantee, ...]:
     """The guarantees of a file that can be held to the knowledge, in their order; what is wrong with the others stands in
-    `problems`."""
+    `problems`. One that names what the knowledge leaves out is left out with it."""
     node = None if yamltext.is_bare(text) else yamltext.read_yaml(text, file, problems)
     if node is None:
         return ()
     if not isinstance(node, yamltext.Mapping):
         problems.add(node.place, "not-a-mapping", "guarantees must be a mapping of 'id: ...' entries")
         return ()
-    names = Names(knowledge.findings, frozenset(knowledge.concepts), frozenset(knowledge.scores), knowledge.renamed)
+    scores = frozenset(knowledge.scores) | knowledge.left_out
+    names = Names(knowledge.findings, frozenset(knowledge.concepts), scores, knowledge.renamed)
     found: dict[str, Guarantee] = {}
     for key, inner in node.entries:
         guarantee = _guarantee(key, inner, knowledge, names, problems)
@@ -112,7 +114,7 @@ def _guarantee(
     condition = fields.node("whenever")
     whenever = None if condition is None else read_condition(condition, names, problems)
     promise = _promise(fields, knowledge)
-    if whenever is None or promise is None:
+    if whenever is None or promise is None or knowledge.left_out & set(names_in(whenever)):
         return None
     return Guarantee(key.text, fields.text("title"), fields.text("hazard"), whenever, promise, key.place)
 
@@ -121,15 +123,17 @@ def _promise(fields: Fields, knowledge: Knowledge) -> Promise | None:
     text = fields.text("then")
     if not text:
         return None
-    place, problems = fields.nodes["then"].place, fields.problems
+    place, problems, out = fields.nodes["then"].place, fields.problems, knowledge.left_out
     if found := _URGENCY.fullmatch(text):
         return UrgencyPromise(found["urgency"]) if _known(found["urgency"], URGENCIES, "urgency", place, problems) else None
     if found := _WITHHELD.fullmatch(text):
-        return WithheldPromise(found["id"]) if _known(found["id"], knowledge.advice, "advice", place, problems) else None
+        return (
+            WithheldPromise(found["id"]) if _known(found["id"], knowledge.advice, "advice", place, problems, out) else None
+        )
     if found := _FIRES.fullmatch(text):
         return FlagPromise(found["id"]) if _known(found["id"], knowledge.red_flags, "red flag", place, problems) else None
     if found := _LEVEL.fullmatch(text):
-        known = _known(found["id"], knowledge.diagnoses, "diagnosis", place, problems)
+        known = _known(found["id"], knowledge.diagnoses, "diagnosis", place, problems, out)
         if _known(found["level"], LEVELS, "level", place, problems) and known:
             return LevelPromise(found["id"], found["level"], bool(found["unless"]))
         return None
@@ -137,9 +141,11 @@ def _promise(fields: Fields, knowledge: Knowledge) -> Promise | None:
     return None
 
 
-def _known(name: str, names: Iterable[str], kind: str, place: Place, problems: Problems) -> bool:
+def _known(
+    name: str, names: Iterable[str], kind: str, place: Place, problems: Problems, left_out: frozenset[str] = frozenset()
+) -> bool:
     known = tuple(names)
-    if name not in known:
+    if name not in known and name not in left_out:
         help = problems.did_you_mean(name, known) or (f"one of: {', '.join(known)}" if len(known) <= len(LEVELS) else "")
         problems.add(place, "unknown-promise", f"no {kind} is called {shown(name)}", help)
     return name in known

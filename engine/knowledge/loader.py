@@ -8,9 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 from . import yamltext
-from .canonical import digest
 from .checks import FOR_DOUBTS, FOR_FAULTS
-from .model import Knowledge, Weighing
+from .model import Knowledge, Weighing, with_hash
 from .parser import Draft, parse
 from .problems import ERROR, InvalidKnowledge, Place, Problems
 
@@ -129,8 +128,10 @@ def _freeze(draft: Draft, weighing: Weighing) -> Knowledge:
         "tiers": tuple(draft.tiers),
         "weighing": weighing,
         "topics": tuple(draft.topics),
+        "reviews": by_id(draft.reviews),
+        "links": by_id(draft.links),
     }
-    return Knowledge(**parts, hash=digest(parts), reviews=by_id(draft.reviews))  # reviews are no knowledge: see `Review`
+    return with_hash(Knowledge(**parts))
 
 
 __all__ = ["BUILT_IN", "GUARANTEES", "from_texts", "load", "read", "texts_of"]

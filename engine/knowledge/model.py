@@ -6,7 +6,7 @@ A `place` says where a thing was written; it takes no part in equality, nor in t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from functools import cached_property
 from types import MappingProxyType
@@ -35,10 +35,13 @@ LEVELS = (  # in rank order, best supported first
     "excluded",
 )
 AT_LEAST_POSSIBLE = LEVELS[:4]
+AT_LEAST_LIKELY = LEVELS[:3]
 FOR = ("establishes", "strongly supports", "supports", "weakly supports")
 AGAINST = ("weakly opposes", "opposes", "strongly opposes", "excludes")
 TIERS = ("most_likely", "other_likely", "do_not_miss", "rare")
 DO_NOT_MISS = "do_not_miss"
+EXCLUSION = "exclusion"  # the kind of a diagnosis that is decided once all others are
+MOST_NEEDS_NO = 8  # more than a few screening questions would never all be answered
 
 
 # Conditions ----------------------------------------------------------------------------------------------------------
@@ -274,6 +277,21 @@ class Note:
     about: str = ""
     evidence: tuple[str, ...] = ()
     place: Place = field(default=NOWHERE, compare=False)
+    yields: str = ""  # yes: not shown once the diagnosis that it is about is possible, which then says it all; no; not said
+
+
+@dataclass(frozen=True)
+class Link:
+    """That a diagnosis may be what causes another, or a concept: shown beside them, and of no weight."""
+
+    id: str
+    title: str
+    cause: str  # a diagnosis
+    effect: str  # a diagnosis or a concept
+    when: Condition
+    source: tuple[str, ...]
+    evidence: tuple[str, ...] = ()
+    place: Place = field(default=NOWHERE, compare=False)
 
 
 @dataclass(frozen=True)
@@ -309,7 +327,26 @@ class Diagnosis:
     needs: Condition | None = None
     likely_needs: Condition | None = None
     next_steps: tuple[str, ...] = ()
+    kind: str = ""  # or `EXCLUSION`
+    needs_no: tuple[Is, ...] = ()  # of a diagnosis of exclusion: what must not be there
     place: Place = field(default=NOWHERE, compare=False)
+
+    @property
+    def is_of_exclusion(self) -> bool:
+        return self.kind == EXCLUSION
+
+    @cached_property
+    def nothing_else(self) -> Condition | None:
+        """That nothing it `needs_no` of is there; None where it names nothing."""
+        return All(tuple(map(Not, self.needs_no))) if self.needs_no else None
+
+    @cached_property
+    def likely_when(self) -> Condition | None:
+        """All that must be yes before it is likely: its `likely_needs`, and that nothing it `needs_no` of is there. Always
+        the same object, by which readers know a condition again."""
+        if self.likely_needs is None or self.nothing_else is None:
+            return self.likely_needs or self.nothing_else
+        return All((self.likely_needs, self.nothing_else))
 
 
 @dataclass(frozen=True)
@@ -394,7 +431,7 @@ class Topic:
     panels: tuple[Panel, ...]
 
 
-Sourced = Union[Concept, Score, Rule, RedFlag, Note, Advice]
+Sourced = Union[Concept, Score, Rule, RedFlag, Note, Advice, Link]
 
 
 @dataclass(frozen=True)
@@ -417,7 +454,10 @@ class Knowledge:
     weighing: Weighing
     topics: tuple[Topic, ...]
     reviews: Mapping[str, Review]
+    links: Mapping[str, Link] = field(default_factory=lambda: MappingProxyType({}))
     hash: str = ""
+    is_document_only: bool = False  # diagnoses from beyond the document have been left out
+    left_out: frozenset[str] = frozenset()  # the ids of these, and of what belongs to them
 
     @cached_property
     def order(self) -> tuple[str, ...]:
@@ -427,6 +467,21 @@ class Knowledge:
             (d for d in self.diagnoses if d not in named), key=lambda d: (TIERS.index(self.diagnoses[d].tier), d)
         )
         return (*named, *beyond)
+
+    @cached_property
+    def beyond(self) -> frozenset[str]:
+        """The diagnoses that the document does not list."""
+        return frozenset(d for d, entry in self.diagnoses.items() if entry.origin != "document")
+
+    @cached_property
+    def before_exclusion(self) -> tuple[str, ...]:
+        """The diagnoses that are decided first: all that are not of exclusion."""
+        return tuple(d for d, entry in self.diagnoses.items() if not entry.is_of_exclusion)
+
+    @cached_property
+    def of_exclusion(self) -> tuple[str, ...]:
+        """The diagnoses that are decided after all else."""
+        return tuple(d for d, entry in self.diagnoses.items() if entry.is_of_exclusion)
 
     @cached_property
     def rules_of(self) -> Mapping[str, tuple[Rule, ...]]:
@@ -448,6 +503,7 @@ class Knowledge:
             **self.notes,
             **self.scope,
             **self.advice,
+            **self.links,
         }
 
     @cached_property
@@ -517,6 +573,15 @@ class Knowledge:
                 found[name] = None
                 waiting += (other for other in self.depends_on[name] if other in self.depth)
         return tuple(sorted(found, key=lambda name: (self.depth[name], name)))
+
+
+_NOT_HASHED = ("reviews", "hash", "is_document_only", "left_out")  # what is no knowledge
+
+
+def with_hash(knowledge: Knowledge) -> Knowledge:
+    """The knowledge base with the hash of what it says."""
+    said = {f.name: getattr(knowledge, f.name) for f in fields(knowledge) if f.name not in _NOT_HASHED}
+    return replace(knowledge, hash=digest(said))
 
 
 @dataclass(frozen=True)

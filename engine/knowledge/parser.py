@@ -15,9 +15,11 @@ from .conditions import Names, read_condition, read_leaf
 from .model import (
     AGAINST,
     CHOICE,
+    EXCLUSION,
     FOR,
     KINDS,
     KNOWERS,
+    MOST_NEEDS_NO,
     QUANTITY,
     TIERS,
     URGENCIES,
@@ -31,7 +33,9 @@ from .model import (
     EvidenceRow,
     Finding,
     Impossible,
+    Is,
     Item,
+    Link,
     Note,
     Panel,
     RedFlag,
@@ -49,7 +53,7 @@ from .quantities import NUMBER, Linear, read_linear, read_range, rounded
 
 SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-ROW = re.compile(r"(D[0-9]+b?-[SAN][0-9]{2}|IC[0-9]{2}|RF[0-9]{2}|X[0-9]+-[SAN][0-9]{2})")
+ROW = re.compile(r"(D[0-9]+b?-[SAN][0-9]{2}|IC[0-9]{2}|RF[0-9]{2}|X[A-Z]?[0-9]+-[FSAN][0-9]{2})")
 _STYLES = {
     SNAKE: ("snake_case", "lower-case words, no units"),
     KEBAB: ("kebab-case", "lower-case words, no units"),
@@ -189,6 +193,7 @@ class Draft:
     weighing: Weighing | None
     topics: list[Topic]
     taken: dict[str, Place]
+    links: dict[str, Link]
 
     def claim(self, id: str, place: Place, style: re.Pattern[str]) -> bool:
         """Whether the id is not taken yet; it is reported otherwise, and where it is not well-formed."""
@@ -206,7 +211,7 @@ class Draft:
 
 def parse(files: Mapping[str, yamltext.Node], problems: Problems) -> Draft:
     """The draft of all files, named relative to the knowledge base (`facts/x.yaml`, `rules/rare/y.yaml`)."""
-    draft = Draft(problems, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, [], None, [], {})
+    draft = Draft(problems, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, [], None, [], {}, {})
     facts, diagnoses, others = {}, {}, {}
     for name, node in sorted(files.items()):
         path = PurePosixPath(name)
@@ -275,10 +280,15 @@ def parse(files: Mapping[str, yamltext.Node], problems: Problems) -> Draft:
         _interview(node, draft)
     for name, node in diagnoses.items():
         _diagnosis(PurePosixPath(name), node, draft, names)
+    for node in _optional(others, "links"):
+        for key, inner in _entries(node, "rules/links.yaml", problems):
+            _link(key, inner, draft, names)
     return draft
 
 
-RULE_FILES = ("document", "weighing", "sources", "evidence", "concepts", "red_flags", "notes", "interview", "reviews")
+RULE_FILES = (
+    *("document", "weighing", "sources", "evidence", "concepts", "red_flags", "notes", "links", "interview", "reviews"),
+)
 
 
 def _optional(files: Mapping[str, yamltext.Node], name: str) -> tuple[yamltext.Node, ...]:
@@ -607,16 +617,53 @@ def _red_flag(key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Na
         )
 
 
+NOTE_KEYS = ("title", "about", "yields", "when", "text", "source", "evidence")
+
+
 def _note(key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Names, into: dict[str, Note]) -> None:
-    allowed = ("title", "about", "when", "text", "source", "evidence")
+    allowed = NOTE_KEYS if into is draft.notes else tuple(k for k in NOTE_KEYS if k != "yields")
     fields = Fields(node, f"note {shown(key.text)}", allowed, draft.problems)
     fields.need("title", "when", "text")
     when = _condition(fields, "when", names)
     source, evidence = _source_of(fields, draft), _evidence_of(fields, draft)
+    yields = fields.word("yields", ("yes", "no"))
+    if yields and "about" not in fields:
+        fields.need("about")
     if draft.claim(key.text, key.place, KEBAB) and when is not None:
         into[key.text] = Note(
-            key.text, fields.text("title"), when, fields.text("text"), source, fields.text("about"), evidence, key.place
+            id=key.text,
+            title=fields.text("title"),
+            when=when,
+            text=fields.text("text"),
+            source=source,
+            about=fields.text("about"),
+            evidence=evidence,
+            place=key.place,
+            yields=yields,
         )
+
+
+LINK_KEYS = ("title", "cause", "effect", "when", "source", "evidence")
+
+
+def _link(key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Names) -> None:
+    fields = Fields(node, f"link {shown(key.text)}", LINK_KEYS, draft.problems)
+    fields.need("title", "cause", "effect")
+    when = _condition(fields, "when", names) if "when" in fields else All(())  # without a condition: always
+    source, evidence = _source_of(fields, draft), _evidence_of(fields, draft)
+    cause, effect = fields.text("cause"), fields.text("effect")
+    for end, name, allowed, kind in (
+        ("cause", cause, tuple(draft.diagnoses), "diagnosis"),
+        ("effect", effect, (*draft.diagnoses, *draft.concepts), "diagnosis or concept"),
+    ):
+        if name and name not in allowed:
+            said = f"no {kind} is called {shown(name)}"
+            draft.problems.add(fields.nodes[end].place, "unknown-name", said, draft.problems.did_you_mean(name, allowed))
+    if cause and cause == effect:
+        said = f"{shown(key.text)} links '{cause}' with itself"
+        draft.problems.add(fields.nodes["effect"].place, "linked-with-itself", said)
+    if draft.claim(key.text, key.place, KEBAB) and when is not None:
+        draft.links[key.text] = Link(key.text, fields.text("title"), cause, effect, when, source, evidence, key.place)
 
 
 def _document(node: yamltext.Node, draft: Draft) -> None:
@@ -682,7 +729,7 @@ def _interview(node: yamltext.Node, draft: Draft) -> None:
 
 
 DIAGNOSIS_KEYS = (
-    *("title", "summary", "icd10", "origin", "urgency", "needs", "likely_needs", "next_steps"),
+    *("title", "summary", "icd10", "origin", "kind", "urgency", "needs", "likely_needs", "needs_no", "next_steps"),
     *("advice", "scores", "rules"),
 )
 
@@ -717,8 +764,11 @@ def _diagnosis(path: PurePosixPath, node: yamltext.Node, draft: Draft, names: Na
         needs=_condition(fields, "needs", names),
         likely_needs=_condition(fields, "likely_needs", names),
         next_steps=fields.texts("next_steps"),
+        kind=fields.word("kind", (EXCLUSION,)),
+        needs_no=_needs_no(fields, names),
         place=Place(node.place.file, 1, 1),
     )
+    _of_exclusion(fields, diagnosis)
     if claimed:
         draft.diagnoses[path.stem] = diagnosis
     for section, reader in (("scores", _score), ("rules", _rule), ("advice", _advice)):
@@ -726,6 +776,45 @@ def _diagnosis(path: PurePosixPath, node: yamltext.Node, draft: Draft, names: Na
         if section_node is not None:
             for key, inner_node in _entries(section_node, f"'{section}'", problems):
                 reader(path.stem, key, inner_node, draft, names)
+
+
+def _needs_no(fields: Fields, names: Names) -> tuple[Is, ...]:
+    """What must not be there, each a finding or concept that is yes or no."""
+    node = fields.node("needs_no")
+    problems = fields.problems
+    if isinstance(node, yamltext.Sequence) and node.flow:
+        problems.add(node.place, "flow-list", "'needs_no' takes a block list, not '[...]'", "one name a line")
+    if isinstance(node, yamltext.Sequence) and not node.items:
+        problems.add(node.place, "empty-list", "'needs_no' names nothing")
+    fields.texts("needs_no")  # reports what is no text
+    found: dict[str, Is] = {}
+    for scalar in fields.scalars("needs_no"):
+        leaf = read_leaf(scalar.text, scalar.place, names, problems) if scalar.text.strip() else None
+        if isinstance(leaf, Is) and leaf.name in found:
+            problems.add(scalar.place, "listed-twice", f"'needs_no' names {shown(leaf.name)} twice")
+        elif isinstance(leaf, Is):
+            found[leaf.name] = leaf
+        elif leaf is not None:
+            said = f"{shown(scalar.text)} is no name of a yes-no finding or a concept"
+            problems.add(scalar.place, "not-a-name", said, "make it a concept in rules/concepts.yaml, and name that here")
+    return tuple(found.values())
+
+
+def _of_exclusion(fields: Fields, diagnosis: Diagnosis) -> None:
+    """Reports what a diagnosis of exclusion lacks, may not have, or what only such a one may have."""
+    problems = fields.problems
+    if "needs_no" in fields and "kind" not in fields:
+        said = "'needs_no' belongs to a diagnosis of exclusion"
+        problems.add(fields.keys["needs_no"], "wrong-kind", said, f"add 'kind: {EXCLUSION}', or take it out")
+    if not diagnosis.is_of_exclusion:
+        return
+    fields.need("needs_no")
+    if len(diagnosis.needs_no) > MOST_NEEDS_NO:
+        said = f"'needs_no' names {len(diagnosis.needs_no)}, more than {MOST_NEEDS_NO}"
+        problems.add(fields.keys["needs_no"], "too-many-needs-no", said, "they would never all be answered: name concepts")
+    if any(word != URGENCIES[0] for _, word in diagnosis.urgency):
+        said = "a diagnosis of exclusion asks for no urgency: it falls away once something else is found"
+        problems.add(fields.keys["urgency"], "urgent-exclusion", said, "give the urgency to a red flag, or leave it out")
 
 
 def _score(diagnosis: str, key: yamltext.Scalar, node: yamltext.Node, draft: Draft, names: Names) -> None:
@@ -782,6 +871,9 @@ def _rule(diagnosis: str, key: yamltext.Scalar, node: yamltext.Node, draft: Draf
             f"{shown(key.text)} excludes without saying for whom",
             "add 'scope:', and hold the condition to it",
         )
+    if then == "establishes" and diagnosis in draft.diagnoses and draft.diagnoses[diagnosis].is_of_exclusion:
+        said = f"{shown(key.text)} establishes a diagnosis of exclusion, which no finding can"
+        draft.problems.add(fields.nodes["then"].place, "establishes-by-exclusion", said, "'strongly supports' is the most")
     if draft.claim(key.text, key.place, KEBAB) and when is not None:
         draft.rules[key.text] = Rule(
             id=key.text,

@@ -46,6 +46,7 @@ class Problems:
     found: list[Problem] = field(default_factory=list)
     texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     refused: int = 0  # cases that a file sets out to hold and that cannot be used
+    left_out: int = 0  # cases that expect something of what the knowledge leaves out
     suggestions: int = 0
 
     def add(self, place: Place, code: str, message: str, help: str = "", severity: str = ERROR) -> None:

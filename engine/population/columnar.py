@@ -26,6 +26,7 @@ import narwhals as nw
 
 from ..inference.weighing import levels_asking_for
 from ..knowledge.model import (
+    AT_LEAST_LIKELY,
     AT_LEAST_POSSIBLE,
     CHOICE,
     LEAVES,
@@ -73,6 +74,7 @@ class Choice:
 
     of: tuple[tuple[nw.Expr, str], ...]
     otherwise: str
+    among: tuple[str, ...] = ()  # all that it could be in any table, in their order
 
     @property
     def text(self) -> nw.Expr:
@@ -82,15 +84,15 @@ class Choice:
         return found
 
 
-def choice(of: Iterable[tuple[Mask, str]], otherwise: str) -> Choice:
+def choice(of: Iterable[tuple[Mask, str]], otherwise: str, among: tuple[str, ...]) -> Choice:
     """The same without the masks that are nowhere true, and what comes after one that is everywhere."""
     kept: list[tuple[nw.Expr, str]] = []
     for mask, text in of:
         if mask is True:
-            return Choice(tuple(kept), text)
+            return Choice(tuple(kept), text, among)
         if mask is not False:
             kept.append((mask, text))
-    return Choice(tuple(kept), otherwise)
+    return Choice(tuple(kept), otherwise, among)
 
 
 @dataclass(frozen=True, eq=False)
@@ -561,12 +563,13 @@ class _Results:
         for flag in self.knowledge.red_flags.values():
             self.flags[flag.id] = compiler.column(f"{flag.id}/fired", compiler.mask(flag.when, True))
         self.needs = {d.id: self._truth(d, "needs", d.needs) for d in self.knowledge.diagnoses.values()}
-        self.likely_needs = {d.id: self._truth(d, "likely", d.likely_needs) for d in self.knowledge.diagnoses.values()}
+        self.likely_needs = {d.id: self._truth(d, "likely", d.likely_when) for d in self.knowledge.diagnoses.values()}
         compiler._new_stage()
         self.points = {d: compiler.column(f"{d}/points", self._points(d)) for d in self.knowledge.diagnoses}
         compiler._new_stage()
-        self.levels = {d.id: self._levels(d) for d in self.knowledge.diagnoses.values()}
+        self.levels = {d: self._levels(self.knowledge.diagnoses[d], False) for d in self.knowledge.before_exclusion}
         compiler._new_stage()
+        self._exclusions()
 
     def _truth(self, diagnosis: Diagnosis, word: str, condition: Condition | None) -> tuple[Mask, Mask]:
         """Where it is yes, and where no."""
@@ -598,12 +601,25 @@ class _Results:
                 stronger = either([stronger, some])
         return _sum(_times(how_many(masks), points) for points, masks in sorted(parts.items()))
 
-    def _levels(self, diagnosis: Diagnosis) -> dict[str, Mask]:
-        """Where the diagnosis is at each level; everyone is at exactly one."""
+    def _exclusions(self) -> None:
+        """The diagnoses of exclusion, after all others: where anything else is found, they are not supported."""
+        if not self.knowledge.of_exclusion:
+            return
+        likely = [masks[level] for masks in self.levels.values() for level in AT_LEAST_LIKELY]
+        found = self.compiler.column("something else", either([*self.flags.values(), *likely]))
+        self.compiler._new_stage()
+        for entry in map(self.knowledge.diagnoses.__getitem__, self.knowledge.of_exclusion):
+            present = [self.compiler.mask(leaf, True) for leaf in entry.needs_no]
+            self.levels[entry.id] = self._levels(entry, either([found, *present]))
+        self.compiler._new_stage()
+
+    def _levels(self, diagnosis: Diagnosis, barred: Mask) -> dict[str, Mask]:
+        """Where the diagnosis is at each level; everyone is at exactly one. Its needs are not met where it is `barred`."""
         rules = self.knowledge.rules_of[diagnosis.id]
         weighing = self.knowledge.weighing
         points = self.points[diagnosis.id]
-        has, has_not = self.needs[diagnosis.id]
+        needed, needed_not = self.needs[diagnosis.id]
+        has, has_not = both([needed, but_not(barred)]), either([needed_not, barred])
         excluded = either([self.fired[r.id] for r in rules if r.then == "excludes"])
         established = both([has, either([self.fired[r.id] for r in rules if r.then == "establishes"])])
         possible = both([has, _at_least(points, weighing.possible)])
@@ -636,13 +652,13 @@ class _Results:
         found = {"urgency": self._urgency(), "red_flags": self._red_flags(), "leading": self._leading()}
         for diagnosis in self.knowledge.order:
             levels = self.levels[diagnosis].items()
-            found[diagnosis] = self._choice(diagnosis, ((mask, level) for level, mask in levels), LEVELS[-1])
+            found[diagnosis] = self._choice(diagnosis, ((mask, level) for level, mask in levels), LEVELS[-1], LEVELS)
             found[points_of(diagnosis)] = _column(self.points[diagnosis])
         found["rules"] = self._list("rules", self.fired.items())
         return found
 
-    def _choice(self, column: str, of: Iterable[tuple[Mask, str]], otherwise: str) -> nw.Expr:
-        self.choices[column] = choice(of, otherwise)
+    def _choice(self, column: str, of: Iterable[tuple[Mask, str]], otherwise: str, among: tuple[str, ...]) -> nw.Expr:
+        self.choices[column] = choice(of, otherwise, among)
         return self.choices[column].text
 
     def _list(self, column: str, masks: Iterable[tuple[str, Mask]]) -> nw.Expr:
@@ -659,7 +675,7 @@ class _Results:
                 for level in levels_asking_for(d, urgency)
             ]
             choices.append((either([*flags, *levels]), urgency))
-        return self._choice("urgency", choices, URGENCIES[0])
+        return self._choice("urgency", choices, URGENCIES[0], URGENCIES)
 
     def _red_flags(self) -> nw.Expr:
         flags = sorted(self.knowledge.red_flags.values(), key=lambda f: (-URGENCIES.index(f.urgency), f.id))
@@ -679,13 +695,14 @@ class _Results:
             if not isinstance(rank, int) or rank >= 0:
                 ranks[diagnosis] = self.compiler.column(f"{diagnosis}/rank", rank)
         if not ranks:
-            return self._choice("leading", (), "")
+            return self._choice("leading", (), "", ("", *order))
         self.compiler._new_stage()
-        best = nw.max_horizontal(*map(_column, ranks.values()))
+        columns = [_column(rank) for rank in ranks.values()]
+        best = nw.max_horizontal(*columns) if len(columns) > 1 else columns[0]  # Spark has none of one column
         highest = self.compiler.column("leading/rank", best)
         self.compiler._new_stage()
         of = [(highest < 0, ""), *((_column(rank) == highest, d) for d, rank in ranks.items())]
-        return self._choice("leading", of, "")
+        return self._choice("leading", of, "", ("", *order))
 
     def waiting(self) -> dict[str, Mask]:
         """For whom each finding is unknown, while an open rule for a diagnosis that is undecided or not assessed waits for

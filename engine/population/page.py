@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..knowledge.model import DO_NOT_MISS, LEVELS, URGENCIES, Finding, Knowledge
 from ..knowledge.quantities import plain
+from ..report.markup import Content, Markup, document, tag
 from .tally import NONE, Share, Tally, accuracies, agreement, confusion
 
 NONE_SUPPORTED = "none of these is supported"
@@ -18,12 +18,6 @@ _NARROW = 3  # columns that fit on a telephone
 _HEADLINES = URGENCIES[:1:-1]  # urgencies that stand at the top of the page
 
 _STYLE = """
-:root { color-scheme: light dark; --paper: #ffffff; --ink: #1c2126; --faint: #59636e; --line: #d5dae0; --wash: #f3f5f8;
-  --bar: #2a6bb0; --heat-of: 42 107 176; --emergency: #b3261e; --same-day: #a85400; --soon: #7a6a00; --routine: #5b6671; }
-@media screen and (prefers-color-scheme: dark) {
-  :root { --paper: #14181d; --ink: #e4e8ed; --faint: #a3adb8; --line: #39424c; --wash: #1d232a;
-    --bar: #6aa7e6; --heat-of: 106 167 230; --emergency: #ff8a80; --same-day: #ffb066; --soon: #ddd06a; --routine: #a3adb8; }
-}
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 62rem; padding: 1.5rem 1.25rem 3rem; background: var(--paper); color: var(--ink);
   font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif; overflow-wrap: anywhere; }
@@ -116,39 +110,10 @@ class About:
 
 def page(knowledge: Knowledge, tally: Tally, about: About) -> str:
     """The whole page. Whatever a table, a file name or the knowledge says stands in it as text, never as markup."""
-    return "<!DOCTYPE html>\n" + _Page(knowledge, tally, about).whole().html + "\n"
+    return _Page(knowledge, tally, about).whole()
 
 
 # Markup --------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Markup:
-    """HTML that `_tag` has made: all text in it is escaped."""
-
-    html: str
-
-
-_Content = str | _Markup
-
-
-def _tag(name: str, *content: _Content, **attributes: str) -> _Markup:
-    """An element. `class_` and `aria_label` become `class` and `aria-label`; an empty class is left out."""
-    written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{_escaped(value)}"'
-        for key, value in attributes.items()
-        if value or key != "class_"
-    )
-    return _Markup(f"<{name}{written}>{''.join(_html(c) for c in content)}</{name}>")
-
-
-def _html(content: _Content) -> str:
-    return content.html if isinstance(content, _Markup) else _escaped(content)
-
-
-def _escaped(text: str) -> str:
-    """The text, printable, as it stands in an element or between quotes."""
-    return html.escape("".join(" " if c.isspace() else c if c.isprintable() else "\ufffd" for c in text))
 
 
 def _cut(text: str) -> str:
@@ -156,9 +121,9 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
-def _theirs(text: str) -> _Markup:
+def _theirs(text: str) -> Markup:
     """A word of the table or of the command line, whose direction of writing does not reach beyond it."""
-    return _tag("bdi", _cut(text))
+    return tag("bdi", _cut(text))
 
 
 def _number(number: int) -> str:
@@ -197,92 +162,92 @@ def _class(urgency: str) -> str:
     return urgency.replace(" ", "-")
 
 
-def _urgency(urgency: str) -> _Markup:
-    return _tag("span", urgency, class_=f"tag {_class(urgency)}")
+def _urgency(urgency: str) -> Markup:
+    return tag("span", urgency, class_=f"tag {_class(urgency)}")
 
 
-def _named(title: str, id: str, *more: _Content) -> tuple[_Content, ...]:
+def _named(title: str, id: str, *more: Content) -> tuple[Content, ...]:
     """A thing of the knowledge base: its title, and its id as tables have it."""
     return (title, " ", _id(id), *(part for one in more for part in (" ", one)))
 
 
-_BREAK = _Markup("<wbr>")
+_BREAK = Markup("<wbr>")
 
 
-def _id(id: str) -> _Markup:
+def _id(id: str) -> Markup:
     """An id, which may be broken between its words."""
     first, *others = id.split("_")
-    return _tag("code", first, *(part for word in others for part in ("_", _BREAK, word)))
+    return tag("code", first, *(part for word in others for part in ("_", _BREAK, word)))
 
 
-def _paragraph(*content: _Content) -> _Markup:
-    return _tag("p", *content)
+def _paragraph(*content: Content) -> Markup:
+    return tag("p", *content)
 
 
-def _lines(texts: Iterable[str]) -> Iterator[_Markup]:
+def _lines(texts: Iterable[str]) -> Iterator[Markup]:
     """The texts of others, each on a line of its own."""
-    return (_tag("div", _theirs(text)) for text in texts)
+    return (tag("div", _theirs(text)) for text in texts)
 
 
-def _folded(summary: str, *content: _Content) -> _Markup:
-    return _tag("details", _tag("summary", summary), *content)
+def _folded(summary: str, *content: Content) -> Markup:
+    return tag("details", tag("summary", summary), *content)
 
 
-def _tile(term: str, number: int, said: str, urgency: str = "") -> _Markup:
+def _tile(term: str, number: int, said: str, urgency: str = "") -> Markup:
     """A headline figure."""
-    figure = _tag("dd", _number(number), class_="number")
-    return _tag("div", _tag("dt", term), figure, _tag("dd", said), class_=_class(urgency))
+    figure = tag("dd", _number(number), class_="number")
+    return tag("div", tag("dt", term), figure, tag("dd", said), class_=_class(urgency))
 
 
-def _table(caption: str, heads: Sequence[_Content], rows: Iterable[_Markup], class_: str = "") -> _Markup:
+def _table(caption: str, heads: Sequence[Content], rows: Iterable[Markup], class_: str = "") -> Markup:
     """A table of such rows as `_row` makes. The first of `heads` stands above their names; any other is the text above
     figures, or a whole `th`. A table that may be wider than the screen can be moved sideways."""
     first, *others = heads
-    heading = (_head(first), *(head if isinstance(head, _Markup) else _head(head, "n") for head in others))
-    table = _tag(
+    heading = (_head(first), *(head if isinstance(head, Markup) else _head(head, "n") for head in others))
+    table = tag(
         "table",
-        _tag("caption", _tag("span", caption)),
-        _tag("thead", _tag("tr", *heading)),
-        _tag("tbody", *rows),
+        tag("caption", tag("span", caption)),
+        tag("thead", tag("tr", *heading)),
+        tag("tbody", *rows),
         class_=class_,
     )
     narrow = len(heads) <= _NARROW
-    return table if narrow else _tag("div", table, class_="wide", role="region", aria_label=caption, tabindex="0")
+    return table if narrow else tag("div", table, class_="wide", role="region", aria_label=caption, tabindex="0")
 
 
-def _head(content: _Content, class_: str = "") -> _Markup:
-    return _tag("th", content, scope="col", class_=class_)
+def _head(content: Content, class_: str = "") -> Markup:
+    return tag("th", content, scope="col", class_=class_)
 
 
-def _row(name: tuple[_Content, ...], *cells: str | _Markup, class_: str = "") -> _Markup:
+def _row(name: tuple[Content, ...], *cells: str | Markup, class_: str = "") -> Markup:
     """A row with its name; a cell is its text, or a whole `td`."""
-    tds = (cell if isinstance(cell, _Markup) else _tag("td", cell, class_="n") for cell in cells)
-    return _tag("tr", _tag("th", *name, scope="row"), *tds, class_=class_)
+    tds = (cell if isinstance(cell, Markup) else tag("td", cell, class_="n") for cell in cells)
+    return tag("tr", tag("th", *name, scope="row"), *tds, class_=class_)
 
 
-def _bar_row(name: tuple[_Content, ...], number: int, of: int, *more: str, class_: str = "") -> _Markup:
+def _bar_row(name: tuple[Content, ...], number: int, of: int, *more: str, class_: str = "") -> Markup:
     """A row of a number and its share of `of`, with a bar that repeats the share for the eye."""
     return _row((*name, _bar(number, of)), _number(number), _percent(number, of), *more, class_=class_)
 
 
-def _bar(number: int, of: int) -> _Markup:
+def _bar(number: int, of: int) -> Markup:
     width = max(100 * number / of, 0.4) if number and of else 0.0
-    return _tag("svg", _tag("rect", width=f"{width:.2f}%", height="100%"), class_="bar", aria_hidden="true")
+    return tag("svg", tag("rect", width=f"{width:.2f}%", height="100%"), class_="bar", aria_hidden="true")
 
 
-def _shaded(number: int, of: int, class_: str = "") -> _Markup:
+def _shaded(number: int, of: int, class_: str = "") -> Markup:
     """A cell whose shade follows the share; the figure stands in it."""
     zero = "" if number else "zero"
     share = number / of if of else 0.0
-    return _tag("td", _number(number), class_=f"{class_} {zero}".strip(), style=f"--heat:{share:.3f}")
+    return tag("td", _number(number), class_=f"{class_} {zero}".strip(), style=f"--heat:{share:.3f}")
 
 
-def _upright(title: str) -> _Markup:
+def _upright(title: str) -> Markup:
     """The head of a narrow column, written from the bottom to the top."""
-    return _head(_tag("span", title), "upright")
+    return _head(tag("span", title), "upright")
 
 
-def _first_rows(rows: Sequence[_Markup], caption: str, heads: Sequence[_Content], class_: str = "") -> Iterator[_Markup]:
+def _first_rows(rows: Sequence[Markup], caption: str, heads: Sequence[Content], class_: str = "") -> Iterator[Markup]:
     """The first rows as a table; what comes after them as another, folded."""
     yield _table(caption, heads, rows[:_SHOWN], class_)
     rest = rows[_SHOWN:]
@@ -297,10 +262,10 @@ def _first_rows(rows: Sequence[_Markup], caption: str, heads: Sequence[_Content]
 class _Section:
     id: str
     heading: str
-    content: tuple[_Markup, ...]
+    content: tuple[Markup, ...]
 
-    def markup(self) -> _Markup:
-        return _tag("section", _tag("h2", self.heading, id=self.id), *self.content, aria_labelledby=self.id)
+    def markup(self) -> Markup:
+        return tag("section", tag("h2", self.heading, id=self.id), *self.content, aria_labelledby=self.id)
 
 
 class _Page:
@@ -311,23 +276,13 @@ class _Page:
         self.patients = tally.evaluated
         self.titles = {d.id: d.title for d in knowledge.diagnoses.values()} | {NONE: NONE_SUPPORTED}
 
-    def whole(self) -> _Markup:
+    def whole(self) -> str:
         """The page from head to foot. Where nobody was evaluated, only what there is to say about that."""
         sections = [section for section in self.sections() if section.content]
-        main = _tag("main", *(section.markup() for section in sections))
-        return _tag("html", self.head(), _tag("body", self.top(sections), main, self.foot()), lang="en")
-
-    def head(self) -> _Markup:
+        main = tag("main", *(section.markup() for section in sections))
         inputs = _cut(", ".join(self.about.inputs))
-        policy = "default-src 'none'; style-src 'unsafe-inline'"
-        return _tag(
-            "head",
-            _Markup('<meta charset="utf-8">'),
-            _Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-            _Markup(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
-            _tag("title", f"Population report: {inputs}" if inputs else "Population report"),
-            _Markup(f"<style>{_STYLE}</style>"),
-        )
+        title = f"Population report: {inputs}" if inputs else "Population report"
+        return document(title, _STYLE, tag("body", self.top(sections), main, self.foot()))
 
     def sections(self) -> Iterator[_Section]:
         """All sections, in order; one that has nothing to say has no content."""
@@ -344,23 +299,23 @@ class _Page:
 
     # Head and foot
 
-    def top(self, sections: Iterable[_Section]) -> _Markup:
+    def top(self, sections: Iterable[_Section]) -> Markup:
         about = self.about
-        named: list[_Content] = [part for name in about.inputs[:_INPUTS] for part in (", ", _theirs(name))][1:]
+        named: list[Content] = [part for name in about.inputs[:_INPUTS] for part in (", ", _theirs(name))][1:]
         if len(about.inputs) > _INPUTS:
             named.append(f" and {_number(len(about.inputs) - _INPUTS)} more")
-        when: list[_Content] = [" · ", _theirs(about.when)] if about.when else []
-        links = (_tag("li", _tag("a", section.heading, href=f"#{section.id}")) for section in sections)
-        return _tag(
+        when: list[Content] = [" · ", _theirs(about.when)] if about.when else []
+        links = (tag("li", tag("a", section.heading, href=f"#{section.id}")) for section in sections)
+        return tag(
             "header",
-            _tag("h1", "Population report"),
-            _tag("p", *named, *when, class_="faint"),
+            tag("h1", "Population report"),
+            tag("p", *named, *when, class_="faint"),
             self.tiles(),
             *([] if self.patients else [self.nobody()]),
-            _tag("nav", _tag("ul", *links), aria_label="Sections"),
+            tag("nav", tag("ul", *links), aria_label="Sections"),
         )
 
-    def nobody(self) -> _Markup:
+    def nobody(self) -> Markup:
         rejected = self.tally.rejected
         if not rejected:
             return _paragraph("No patient was evaluated: there was no row to read.")
@@ -369,7 +324,7 @@ class _Page:
             f"No patient was evaluated. {every} rejected{'; the reasons stand below' if self.tally.bad.total() else ''}."
         )
 
-    def tiles(self) -> _Markup:
+    def tiles(self) -> Markup:
         """The headline figures; of nobody, there is no urgency."""
         tally, patients = self.tally, self.patients
         share = f"{_percent(tally.rejected, tally.rows)} of the rows" if tally.rows else ""
@@ -383,10 +338,10 @@ class _Page:
                 number = tally.urgency[urgency]
                 tiles.append(_tile(urgency.capitalize(), number, f"{_percent(number, patients)} of patients", urgency))
             tiles.append(_tile("A diagnosis leads", leading, f"{_percent(leading, patients)} of patients"))
-        return _tag("dl", *tiles, class_="tiles")
+        return tag("dl", *tiles, class_="tiles")
 
-    def foot(self) -> _Markup:
-        return _tag(
+    def foot(self) -> Markup:
+        return tag(
             "footer",
             _paragraph(
                 "Decision support for health professionals and for learning; not a medical device. A level says how well "
@@ -401,14 +356,14 @@ class _Page:
 
     # What was concluded
 
-    def urgency(self) -> tuple[_Markup, ...]:
+    def urgency(self) -> tuple[Markup, ...]:
         rows = [
             _bar_row((u.capitalize(),), self.tally.urgency[u], self.patients, class_=_class(u)) for u in reversed(URGENCIES)
         ]
         intro = "One for each patient: the highest of what red flags and diagnoses ask for."
         return _paragraph(intro), _table("Patients by urgency", ("Urgency", "Patients", "Share"), rows, "whole")
 
-    def leading(self) -> tuple[_Markup, ...]:
+    def leading(self) -> tuple[Markup, ...]:
         """The diagnoses that lead, the most frequent first, and last the patients in whom none does."""
         counts = self.tally.leading
         leading = sorted((d for d in self.knowledge.order if counts[d]), key=lambda d: -counts[d])
@@ -422,11 +377,11 @@ class _Page:
             *([_paragraph(f"Never leading: {'; '.join(never)}.")] if never else []),
         )
 
-    def diagnosis(self, diagnosis: str) -> tuple[_Content, ...]:
+    def diagnosis(self, diagnosis: str) -> tuple[Content, ...]:
         must = self.knowledge.diagnoses[diagnosis].tier == DO_NOT_MISS
-        return _named(self.titles[diagnosis], diagnosis, *([_tag("span", "do not miss", class_="tag")] if must else []))
+        return _named(self.titles[diagnosis], diagnosis, *([tag("span", "do not miss", class_="tag")] if must else []))
 
-    def levels(self) -> tuple[_Markup, ...]:
+    def levels(self) -> tuple[Markup, ...]:
         counts = self.tally.levels
         rows = [
             _row(self.diagnosis(d), *(_shaded(counts[d, level], self.patients) for level in LEVELS))
@@ -436,7 +391,7 @@ class _Page:
         caption = "Patients by diagnosis and level"
         return _paragraph(intro), _table(caption, ("Diagnosis", *LEVELS), rows, "heat")
 
-    def red_flags(self) -> tuple[_Markup, ...]:
+    def red_flags(self) -> tuple[Markup, ...]:
         """The flags that fired, the most frequent first; the others by their titles alone."""
         counts = self.tally.red_flags
         flags = self.knowledge.red_flags.values()
@@ -448,19 +403,19 @@ class _Page:
         ]
         content = [_table("Patients by red flag", ("Red flag", "Patients", "Share"), rows)] if fired else []
         if silent:
-            entries = (_tag("li", *_named(f.title, f.id, _urgency(f.urgency))) for f in silent)
-            content.append(_folded(f"{_many(len(silent), 'red flag')} never fired", _tag("ul", *entries)))
+            entries = (tag("li", *_named(f.title, f.id, _urgency(f.urgency))) for f in silent)
+            content.append(_folded(f"{_many(len(silent), 'red flag')} never fired", tag("ul", *entries)))
         intro = "In one patient several may fire." if fired else "No red flag fired."
         return _paragraph(intro), *content
 
-    def rules(self) -> tuple[_Markup, ...]:
+    def rules(self) -> tuple[Markup, ...]:
         """Every rule under its diagnosis, folded."""
         intro = (
             "In how many patients each rule fired, by diagnosis. What is folded is printed only where it was opened before."
         )
         return _paragraph(intro), *(self.rules_of(d) for d in self.knowledge.order)
 
-    def rules_of(self, diagnosis: str) -> _Markup:
+    def rules_of(self, diagnosis: str) -> Markup:
         counts = self.tally.rules
         rules = sorted(self.knowledge.rules_of[diagnosis], key=lambda r: (-counts[r.id], r.id))
         fired = sum(1 for r in rules if counts[r.id])
@@ -474,7 +429,7 @@ class _Page:
 
     # What was known
 
-    def missing(self) -> tuple[_Markup, ...]:
+    def missing(self) -> tuple[Markup, ...]:
         """The findings that something waits for, the most wanted first; those that nothing waits for, folded."""
         tally = self.tally
         findings = self.knowledge.findings.values()
@@ -497,32 +452,32 @@ class _Page:
             *([self.known_findings(others)] if others else []),
         )
 
-    def finding_row(self, finding: Finding, waiting: int) -> _Markup:
+    def finding_row(self, finding: Finding, waiting: int) -> Markup:
         known = self.tally.known[finding.name]
         cells = (_number(known), _percent(known, self.patients), finding.known_by)
         return _bar_row(_named(finding.title, finding.name), waiting, self.patients, *cells)
 
-    def known_findings(self, findings: Sequence[Finding]) -> _Markup:
+    def known_findings(self, findings: Sequence[Finding]) -> Markup:
         rows = [_bar_row(_named(f.title, f.name), self.tally.known[f.name], self.patients, f.known_by) for f in findings]
         heads = ("Finding", "Known in", "Share", "Who knows")
         summary = f"{_many(len(findings), 'finding')} known in some patients, and waited for in none"
         return _folded(summary, _table("Findings that nothing waits for", heads, rows))
 
-    def bad(self) -> tuple[_Markup, ...]:
+    def bad(self) -> tuple[Markup, ...]:
         counts = +self.tally.bad
         if not counts:
             return (_paragraph("Every value could be read."),) if self.tally.rows and not self.tally.rejected else ()
         ordered = sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
         rows = [
-            _row((_theirs(column) if column else "the row as a whole",), _tag("td", _theirs(reason)), _number(number))
+            _row((_theirs(column) if column else "the row as a whole",), tag("td", _theirs(reason)), _number(number))
             for (column, reason), number in ordered
         ]
         return (
-            _tag("h3", "Values that could not be used"),
-            *_first_rows(rows, "Values by column and reason", ("Column", _head(_tag("span", "Reason")), "Values")),
+            tag("h3", "Values that could not be used"),
+            *_first_rows(rows, "Values by column and reason", ("Column", _head(tag("span", "Reason")), "Values")),
         )
 
-    def unusual(self) -> tuple[_Markup, ...]:
+    def unusual(self) -> tuple[Markup, ...]:
         tally = self.tally
         names = sorted((n for n in tally.unusual if tally.unusual[n]), key=lambda n: (-tally.unusual[n], n))
         if not names:
@@ -530,14 +485,14 @@ class _Page:
         findings = [self.knowledge.findings[name] for name in names]
         rows = [_bar_row(_named(f.title, f.name), tally.unusual[f.name], tally.known[f.name], _usual(f)) for f in findings]
         return (
-            _tag("h3", "Values outside the usual range"),
+            tag("h3", "Values outside the usual range"),
             _paragraph("They were read as they stand. Many of them in one column may mean another unit."),
             *_first_rows(rows, "Values by finding", ("Finding", "Values", "Share of known", "Usual")),
         )
 
     # Labels
 
-    def labels(self) -> tuple[_Markup, ...]:
+    def labels(self) -> tuple[Markup, ...]:
         total = self.tally.labelled.total()
         if not total:
             return ()
@@ -553,15 +508,15 @@ class _Page:
             said.append(f"Patients without a label, who are not counted here: {_number(without)}.")
         return (
             _paragraph(" ".join(said)),
-            _tag("h3", "Label against leading diagnosis"),
+            tag("h3", "Label against leading diagnosis"),
             *self.confusion(),
             *self.accuracy(),
         )
 
-    def confusion(self) -> tuple[_Markup, ...]:
+    def confusion(self) -> tuple[Markup, ...]:
         matrix = confusion(self.knowledge, self.tally)
 
-        def row(name: tuple[_Content, ...], label: str | None, counts: Sequence[int]) -> _Markup:
+        def row(name: tuple[Content, ...], label: str | None, counts: Sequence[int]) -> Markup:
             of = sum(counts)
             cells = (
                 _shaded(number, of, "agrees" if label == leading else "")
@@ -569,7 +524,7 @@ class _Page:
             )
             return _row(name, *cells, _number(of))
 
-        mark = _tag("span", "not a diagnosis here", class_="tag")
+        mark = tag("span", "not a diagnosis here", class_="tag")
         rows = [row(_named(self.titles[d], d), d, matrix.row(d)) for d in matrix.labels]
         rows += [row((_theirs(x), " ", mark), x, matrix.row(x)) for x in matrix.foreign[:_SHOWN]]
         rest = matrix.foreign[_SHOWN:]
@@ -582,7 +537,7 @@ class _Page:
         intro = "Framed figures agree with the label. Shades follow the share of the patients with that label."
         return _paragraph(intro), table
 
-    def accuracy(self) -> tuple[_Markup, ...]:
+    def accuracy(self) -> tuple[Markup, ...]:
         """Sensitivity and specificity; () where no diagnosis is a label or leads."""
         rows = []
         for each in accuracies(self.knowledge, self.tally):
@@ -604,11 +559,11 @@ class _Page:
         )
         heads = ("Diagnosis", "Leads, with the label", "Sensitivity", "Does not lead, without", "Specificity")
         caption = "Sensitivity and specificity by diagnosis"
-        return _tag("h3", "Sensitivity and specificity"), _paragraph(intro), _table(caption, heads, rows, "whole")
+        return tag("h3", "Sensitivity and specificity"), _paragraph(intro), _table(caption, heads, rows, "whole")
 
     # The run
 
-    def run(self) -> _Markup:
+    def run(self) -> Markup:
         """What was run and how; what the caller left empty is left out."""
         about = self.about
         drawn = "" if about.seed is None else f", drawn with seed {about.seed}"
@@ -624,8 +579,8 @@ class _Page:
             ("Notices", about.notices),
         )
         pairs = (
-            (_tag("dt", term), _tag("dd", *_lines(said)))
+            (tag("dt", term), tag("dd", *_lines(said)))
             for term, said in ((t, tuple(filter(None, s))) for t, s in entries)
             if said
         )
-        return _tag("dl", *(part for pair in pairs for part in pair), class_="about")
+        return tag("dl", *(part for pair in pairs for part in pair), class_="about")

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import narwhals as nw
@@ -76,6 +77,7 @@ class Table:
         self.waiting = waiting
         self.cells = {c.finding: Cells(c, knowledge.findings[c.finding]) for c in layout.columns}
         self._plans: dict[frozenset[str], Plan] = {}
+        self._one_at_a_time = Lock()
         self._truths = {c.finding: _known_texts(self.cells[c.finding]) for c in layout.columns}
         self._conversions: dict[str, Conversion] = {}
         self._looked: dict[tuple[Any, ...], Stages] = {}
@@ -86,10 +88,12 @@ class Table:
 
     def plan(self, own: frozenset[str]) -> Plan:
         """The plan for tables of this layout in which these findings bring reference intervals of their own."""
-        if own not in self._plans:
-            present = {c.finding: c.finding in own for c in self.layout.columns}
-            self._plans[own] = Compiler(self.knowledge, present).plan(self.waiting)
-        return self._plans[own]
+        with self._one_at_a_time:  # or parts that are at work at once would each compile the same
+            if own not in self._plans:
+                present = {c.finding: c.finding in own for c in self.layout.columns}
+                self._plans[own] = Compiler(self.knowledge, present).plan(self.waiting)
+                _compiled(self._plans[own])
+            return self._plans[own]
 
     def read(self, raw: pl.DataFrame, rows: pl.Series) -> tuple[Batch, Plan]:
         """What the rows say, which have these numbers, and the plan to evaluate them with."""
@@ -467,7 +471,7 @@ class _Compiled:
         self.results = in_polars({**results, **codes})
         self.texts = {name: _looked_up([(c, ids) for c, (ids, _) in columns]) for name, columns in joined.items()}
         self.texts |= {
-            name: pl.lit(pl.Series([*(text for _, text in choice.of), choice.otherwise])).gather(pl.col(f"{name}/number"))
+            name: pl.lit(pl.Series(choice.among, dtype=pl.Enum(choice.among))).gather(pl.col(f"{name}/number"))
             for name, choice in plan.choices.items()
         }
         self.constant: dict[tuple[str, str], bool] = {}
@@ -548,10 +552,13 @@ def _codes(part: Iterable[tuple[str, nw.Expr]]) -> tuple[tuple[str, ...], nw.Exp
 
 
 def _number_of(choice: Choice) -> nw.Expr:
-    """Which of the texts it is, the last being that of none of the masks."""
-    found = nw.lit(len(choice.of), nw.UInt32)
-    for number, (mask, _) in reversed(list(enumerate(choice.of))):
-        found = nw.when(mask).then(nw.lit(number, nw.UInt32)).otherwise(found)
+    """Which it is of the texts that it could be."""
+    numbers = {
+        text: nw.lit(number, nw.UInt8 if len(choice.among) < 256 else nw.UInt32) for number, text in enumerate(choice.among)
+    }
+    found = numbers[choice.otherwise]
+    for mask, text in reversed(choice.of):
+        found = nw.when(mask).then(numbers[text]).otherwise(found)
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import z3
 
@@ -21,13 +21,15 @@ class Undecided(Exception):
 
 
 class Asked:
-    """Questions about patients: is there one for whom all of this holds?"""
+    """Questions about patients: is there one for whom all of this holds?
+
+    The solver is first asked without anything that is demanded of patients, and then again with what is demanded of the
+    answers that its own patient has, until they meet it: most questions speak of few findings, and many have no such patient
+    whatever is demanded. So a question takes as long as what it rests on is large, and not the whole knowledge base.
+    """
 
     def __init__(self, *patients: Patients) -> None:
         self.patients = patients
-        self._solver = z3.Solver()
-        self._solver.set("random_seed", 0)
-        self._taken: dict[int, int] = {}
 
     def patient(self, *wanted: Formula, milliseconds: int = MILLISECONDS) -> dict[str, str] | None:
         """What is known of such a patient, as a case file says it; None when there is none. Raises `Undecided`."""
@@ -41,40 +43,58 @@ class Asked:
 
     def model(self, *wanted: Formula, milliseconds: int = MILLISECONDS) -> z3.ModelRef | None:
         """Values of the variables for such a patient; None when there is none. Raises `Undecided`."""
-        self._solver.set("timeout", milliseconds)
-        self._take_rules()
-        self._solver.push()
-        try:
-            self._solver.add(*wanted)
-            for _ in range(MOST_RATIOS):
-                # First a patient with nothing out of the ordinary; the core is empty where even that is not the reason.
-                answer = self._solver.check(*(flag for patients in self.patients for flag in patients.usual))
-                if answer != z3.sat and (answer != z3.unsat or self._solver.unsat_core()):
-                    answer = self._solver.check()
-                if answer == z3.unsat:
-                    return None
-                if answer != z3.sat:
-                    raise Undecided(self._solver.reason_unknown())
-                model = self._solver.model()
-                wrong = [formula for patients in self.patients for formula in patients.wrong_ratios(model)]
-                if not wrong:
-                    return model
-                self._solver.add(*wrong)
-            raise Undecided("no ratio fits")
-        finally:
-            self._solver.pop()
+        solver = z3.SimpleSolver()
+        solver.set("random_seed", 0)
+        solver.set("timeout", milliseconds)
+        solver.add(*wanted)
+        demanded = [_Demanded(patients) for patients in self.patients]
+        ratios = 0
+        while True:
+            # First a patient with nothing out of the ordinary; the core is empty where even that is not the reason.
+            answer = solver.check(*(flag for each in demanded for flag in each.usual))
+            if answer != z3.sat and (answer != z3.unsat or solver.unsat_core()):
+                answer = solver.check()
+            if answer == z3.unsat:
+                return None
+            if answer != z3.sat:
+                raise Undecided(solver.reason_unknown())
+            model = solver.model()
+            learnt = [formula for each in demanded for formula in each.learn(model)]
+            if not learnt:
+                learnt = [formula for each in demanded for formula in each.wrong_ratios(model)]
+                ratios += 1
+            if not learnt:
+                return model
+            if ratios == MOST_RATIOS:
+                raise Undecided("no ratio fits")
+            solver.add(*learnt)
 
     def fewer_answers_than(self, number: int) -> Formula:
         """When less than so many findings are answered, of those that any question so far spoke of."""
         answered = dict.fromkeys(formula for patients in self.patients for formula in patients.answered())
         return z3.PbLe([(formula, 1) for formula in answered], number - 1) if answered else TRUE
 
-    def _take_rules(self) -> None:
-        """Hands the solver what has been learnt of the patients since the last question."""
-        for number, patients in enumerate(self.patients):
-            taken = self._taken.get(number, 0)
-            self._solver.add(*patients.rules[taken:])
-            self._taken[number] = len(patients.rules)
+
+class _Demanded:
+    """What the solver has been told of patients for one question."""
+
+    def __init__(self, patients: Patients) -> None:
+        self.usual: list[Formula] = []
+        self._patients = patients
+        self._names: frozenset[str] = frozenset()
+        self._numbers: set[int] = set()
+
+    def learn(self, model: z3.ModelRef) -> list[Formula]:
+        """What is demanded of the answers in the model and has not been told yet."""
+        names = self._patients.spoken_of(model) - self._names
+        self._names |= names
+        self.usual += self._patients.usual(sorted(names))
+        new = {n: f for n, f in self._patients.demanded(sorted(names)).items() if n not in self._numbers}
+        self._numbers |= new.keys()
+        return list(new.values())
+
+    def wrong_ratios(self, model: z3.ModelRef) -> Iterator[Formula]:
+        return self._patients.wrong_ratios(model, self._names)
 
 
 def findings_of(given: Mapping[str, str], knowledge: Knowledge) -> Findings | None:

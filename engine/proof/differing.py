@@ -157,12 +157,12 @@ class _Pair:
         called = {n: f"{n} (new)" if n in otherwise else was for n, was in names.items() if n in otherwise or was != n}
         before, after = Patients(old), Patients(new, called)
         for name in otherwise:  # no answer to it could be read by both
-            before.rules.append(z3.Not(before.known(names[name])))
-            after.rules.append(z3.Not(after.known(name)))
+            before.demand([names[name]], z3.Not(before.known(names[name])))
+            after.demand([name], z3.Not(after.known(name)))
         for name, was in names.items():
             if name not in otherwise and was in old.findings:
-                before.rules += _choices_of_one(before, was, new.findings[name])
-                after.rules += _choices_of_one(after, name, old.findings[was])
+                before.demand([was], *_choices_of_one(before, was, new.findings[name]))
+                after.demand([name], *_choices_of_one(after, name, old.findings[was]))
         self.worlds = World(old, before), World(new, after)
         self.asked = Asked(before, after)
 

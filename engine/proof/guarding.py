@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 import z3
 
-from ..inference.reference import conclusion_about, infer
-from ..inference.weighing import Inference, as_urgent_as, urgency_at
-from ..knowledge.checks import conditions_of
-from ..knowledge.guarantees import FlagPromise, Guarantee, Promise, UrgencyPromise, WithheldPromise
-from ..knowledge.model import AT_LEAST_POSSIBLE, DO_NOT_MISS, LEVELS, URGENCIES, Condition, Findings, Knowledge, leaves
+from ..inference.reference import conclusion_about
+from ..inference.weighing import as_urgent_as, urgency_at
+from ..knowledge.guarantees import FlagPromise, Guarantee, LevelPromise, Promise, UrgencyPromise, WithheldPromise
+from ..knowledge.model import AT_LEAST_POSSIBLE, DO_NOT_MISS, LEVELS, URGENCIES, Diagnosis, Findings, Knowledge, leaves
 from ..knowledge.problems import WARNING, Problem
 from ..knowledge.truth import Valuation, names_in
 from .asked import Undecided, findings_of, smallest
@@ -53,12 +52,11 @@ class Verdict:
 
 def judged(prover: Prover, guarantee: Guarantee, changes: Changes) -> Verdict:
     """The guarantee proved, with changes of the knowledge that would break it, or refuted, with a patient."""
-    premise = prover.world.of(guarantee.whenever).yes
     try:
         example = prover.smallest_with(guarantee.whenever)
         if example is None:
             return Verdict(guarantee, EMPTY)
-        counterexample = prover.patient(premise, z3.Not(formula(prover.world, guarantee.promise)))
+        counterexample = _breaks(prover, prover.world, guarantee)
         if counterexample is not None:
             return Verdict(guarantee, REFUTED, _smaller(prover, guarantee, counterexample))
         return Verdict(guarantee, PROVED, broken_by=tuple(_breaking(prover, guarantee, example, changes)))
@@ -110,6 +108,41 @@ def _unguarded(knowledge: Knowledge, guarded: set[str]) -> Iterator[Problem]:
                 yield Problem(place, "unguarded", said, "add one to rules/guarantees.yaml", WARNING)
 
 
+def _breaks(prover: Prover, world: World, guarantee: Guarantee, owner: str = "") -> Given | None:
+    """A patient who meets the premise and for whom the promise is not kept in this world, in which the owner may say
+    something else; None where there is none."""
+    premise, promise = world.of(guarantee.whenever).yes, guarantee.promise
+    nearly = _nearly(prover, world, guarantee)
+    if nearly is not None:
+        given = prover.patient(premise, z3.Not(nearly))
+        findings = None if given is None else findings_of(given, prover.knowledge)
+        if findings is None or not _is_kept_by(prover, world.knowledge, promise, findings, owner):
+            return given
+    return prover.patient(premise, z3.Not(formula(world, promise)))
+
+
+def _nearly(prover: Prover, world: World, guarantee: Guarantee) -> Formula | None:
+    """For a promise that rests on the whole knowledge base, when the part of it that speaks of what the premise speaks of
+    keeps it: then the whole does, too, and where the part does not, the rest is mostly silent about the patient. None for
+    other promises."""
+    promise, names = guarantee.promise, names_in(guarantee.whenever)
+    if isinstance(promise, UrgencyPromise):
+        return world.as_urgent_as(promise.urgency, prover.world.near(names))
+    if isinstance(promise, WithheldPromise):
+        diagnosis = prover.knowledge.advice[promise.advice].diagnosis
+        if prover.knowledge.diagnoses[diagnosis].is_of_exclusion:
+            return z3.Not(world.shown(promise.advice, prover.world.near(names, diagnosis)))
+    return None
+
+
+def _is_kept_by(prover: Prover, changed: Knowledge, promise: Promise, findings: Findings, owner: str) -> bool:
+    """Whether the promise is kept for one patient by a knowledge base in which the owner says something else."""
+    speaking = _speaking(prover, promise, findings, owner)
+    if owner in prover.knowledge.depends_on:  # then more than the owner may have another value
+        return is_kept(promise, changed, Valuation(changed, findings), speaking)
+    return is_kept(promise, changed, prover.valued(findings, speaking), speaking)
+
+
 def formula(world: World, promise: Promise) -> Formula:
     """When the promise is kept."""
     if isinstance(promise, UrgencyPromise):
@@ -122,13 +155,15 @@ def formula(world: World, promise: Promise) -> Formula:
     return z3.Or(kept, world.levels(promise.diagnosis)["excluded"]) if promise.unless_excluded else kept
 
 
-def is_kept(promise: Promise, knowledge: Knowledge, valuation: Valuation) -> bool:
+def is_kept(promise: Promise, knowledge: Knowledge, valuation: Valuation, among: Iterable[str] | None = None) -> bool:
     """Whether the promise is kept for one patient; the valuation may be of a knowledge base with other rules, but the same
-    concepts and scores."""
+    concepts and scores. `among`, where it is given, holds every red flag and diagnosis that may ask for an urgency."""
     if isinstance(promise, UrgencyPromise):
         wanted = as_urgent_as(promise.urgency)
-        flags = (f for f in knowledge.red_flags.values() if f.urgency in wanted)
-        asking = (d for d in knowledge.diagnoses.values() if set(wanted) & {urgency for _, urgency in d.urgency})
+        ids = (*knowledge.red_flags, *knowledge.diagnoses) if among is None else tuple(among)
+        flags = (f for f in map(knowledge.red_flags.get, ids) if f is not None and f.urgency in wanted)
+        entries = (d for d in map(knowledge.diagnoses.get, ids) if d is not None)
+        asking = (d for d in entries if _may_ask(d, wanted))
         return (
             wanted == URGENCIES
             or any(valuation.of(flag.when) is True for flag in flags)
@@ -169,17 +204,14 @@ def _breaking(prover: Prover, guarantee: Guarantee, example: Given, changes: Cha
     knowledge = prover.knowledge
     findings = findings_of(example, knowledge)
     assert findings is not None
-    owners = _owners(knowledge, guarantee.promise, infer(knowledge, findings))
+    owners = _owners(prover, guarantee.promise, findings)
     rules = (o for o in owners if o in knowledge.rules)
     found = False
     for owner in (o for o in owners if o not in knowledge.rules):
         for change in _first_breaking(prover, guarantee, findings, changes, owner):
             yield change
             found = True
-    conditions: dict[str, list[Condition]] = {}
-    for id, condition, _ in conditions_of(knowledge):
-        conditions.setdefault(id, []).append(condition)
-    rested_on = dict.fromkeys(n for o in owners for c in conditions[o] for n in names_in(c))
+    rested_on = dict.fromkeys(n for o in owners for c in prover.conditions[o] for n in names_in(c))
     for owner in (*rules, *(n for n in rested_on if n in knowledge.concepts or n in knowledge.scores)):
         if found:
             return
@@ -192,36 +224,54 @@ def _first_breaking(
     prover: Prover, guarantee: Guarantee, findings: Findings, changes: Changes, owner: str
 ) -> Iterator[Change]:
     """The first change of the owner that breaks the guarantee for this patient, or else for any; nothing where none does."""
-    knowledge = prover.knowledge
+    knowledge, promise = prover.knowledge, guarantee.promise
     tried = tuple(changes(knowledge, owner))
-    anew = owner in knowledge.depends_on  # then more than the owner may have another value
-    same = Valuation(knowledge, findings)
     for change in tried:
-        changed = change.apply(knowledge)
-        if not is_kept(guarantee.promise, changed, Valuation(changed, findings) if anew else same):
+        if not _is_kept_by(prover, change.apply(knowledge), promise, findings, owner):
             yield change
             return
     for change in tried:
         world = prover.world.changed(change.apply(knowledge), owner)
-        if prover.patient(world.of(guarantee.whenever).yes, z3.Not(formula(world, guarantee.promise))) is not None:
+        if _breaks(prover, world, guarantee, owner) is not None:
             yield change
             return
 
 
-def _owners(knowledge: Knowledge, promise: Promise, inference: Inference) -> tuple[str, ...]:
-    """What the promise rests on for one patient: ids of red flags, advice and rules, each once."""
+def _speaking(prover: Prover, promise: Promise, findings: Findings, *owners: str) -> tuple[str, ...]:
+    """The ids that decide for one patient whether the promise is kept, even if these owners said something else."""
+    knowledge = prover.knowledge
     if isinstance(promise, FlagPromise):
-        owners = [promise.flag]
-    elif isinstance(promise, WithheldPromise):
-        owners = [promise.advice]
-    elif isinstance(promise, UrgencyPromise):
-        wanted = as_urgent_as(promise.urgency)
-        owners = [f for f in inference.red_flags if knowledge.red_flags[f].urgency in wanted]
-        for conclusion in inference.conclusions.values():
-            if urgency_at(knowledge.diagnoses[conclusion.diagnosis], conclusion.level) in wanted:
-                owners += conclusion.fired
-    else:
-        rules = knowledge.rules_of[promise.diagnosis]
-        fired = inference.conclusions[promise.diagnosis].fired
-        owners = [*fired, *(r.id for r in rules if r.then == "excludes" and r.id not in fired)]
+        return (promise.flag,)
+    if isinstance(promise, WithheldPromise):
+        return promise.advice, knowledge.advice[promise.advice].diagnosis
+    if isinstance(promise, LevelPromise):
+        return (promise.diagnosis,)
+    wanted = as_urgent_as(promise.urgency)
+    near = prover.near(findings, *owners)
+    flags = (id for id in near if id in knowledge.red_flags and knowledge.red_flags[id].urgency in wanted)
+    asking = (id for id in near if id in knowledge.diagnoses and _may_ask(knowledge.diagnoses[id], wanted))
+    return (*flags, *asking)
+
+
+def _may_ask(entry: Diagnosis, wanted: Collection[str]) -> bool:
+    return any(urgency in wanted for _, urgency in entry.urgency)
+
+
+def _owners(prover: Prover, promise: Promise, findings: Findings) -> tuple[str, ...]:
+    """What the promise rests on for one patient: ids of red flags, advice and rules, each once."""
+    knowledge = prover.knowledge
+    if isinstance(promise, FlagPromise):
+        return (promise.flag,)
+    if isinstance(promise, WithheldPromise):
+        return (promise.advice,)
+    speaking = _speaking(prover, promise, findings)
+    valuation = prover.valued(findings, speaking)
+    owners = [f for f in speaking if f in knowledge.red_flags and valuation.of(knowledge.red_flags[f].when) is True]
+    for diagnosis in (d for d in speaking if d in knowledge.diagnoses):
+        conclusion = conclusion_about(knowledge, valuation, diagnosis)
+        if isinstance(promise, LevelPromise):
+            rules = knowledge.rules_of[diagnosis]
+            owners += [*conclusion.fired, *(r.id for r in rules if r.then == "excludes" and r.id not in conclusion.fired)]
+        elif urgency_at(knowledge.diagnoses[diagnosis], conclusion.level) in as_urgent_as(promise.urgency):
+            owners += conclusion.fired
     return tuple(dict.fromkeys(owners))

@@ -6,7 +6,7 @@ the solver has a wrong ratio, `Patients.wrong_ratios` says what it must be.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
@@ -28,6 +28,7 @@ from ..knowledge.model import (
     TimesUpperLimit,
 )
 from ..knowledge.quantities import plain
+from ..knowledge.truth import names_in
 
 Formula = z3.BoolRef
 Number = z3.ArithRef
@@ -82,7 +83,7 @@ class Amount:
 
 
 class Patients:
-    """Every patient that the vocabulary can describe. `rules` hold for each of them, and for nobody else.
+    """Every patient that the vocabulary can describe. What is demanded holds for each of them, and for nobody else.
 
     Two vocabularies share their patients: an answer to the same finding is the same variable. `called` says under which name
     a finding is shared, where not under its own.
@@ -90,26 +91,50 @@ class Patients:
 
     def __init__(self, knowledge: Knowledge, called: Mapping[str, str] = MappingProxyType({})) -> None:
         self.knowledge = knowledge
-        self.rules: list[Formula] = []
         self._called = called
-        self._flags: dict[str, tuple[str, str]] = {}  # by variable, the finding and what it says of the answer
+        self._demands: list[Formula] = []
+        self._demanded: dict[str, list[int]] = {}  # of each finding, which of them speak of it
+        self._variables: dict[str, tuple[str, str]] = {}  # the finding, and what of the answer it is
         self._truths: dict[str, Known] = {}
         self._choices: dict[str, dict[str, Formula]] = {}
         self._amounts: dict[str, Amount] = {}
-        self.usual: list[Formula] = []  # no value is the end of a range, no reference interval a laboratory's own
+        self._usual: dict[
+            str, list[Formula]
+        ] = {}  # no value is the end of a range, no reference interval a laboratory's own
         self.ratios: list[tuple[str, tuple[str, str]]] = []  # each with its dividend and divisor
         for finding in knowledge.findings.values():
             if finding.scale is not None and finding.scale.derived is not None:
                 self._follows(finding.name, finding.scale)
         for impossible in knowledge.impossible.values():
-            self.rules.append(z3.Not(tree(impossible.when, self.leaf).yes))
+            self.demand(names_in(impossible.when), z3.Not(tree(impossible.when, self.leaf).yes))
+
+    def demand(self, names: Iterable[str], *formulas: Formula) -> None:
+        """Nobody else is a patient; the formulas speak of the answers to these findings."""
+        numbers = range(len(self._demands), len(self._demands) + len(formulas))
+        self._demands += formulas
+        for name in dict.fromkeys(names):
+            self._demanded.setdefault(name, []).extend(numbers)
+
+    def demanded(self, names: Iterable[str]) -> dict[int, Formula]:
+        """What is demanded of the answers to these findings, by number. Nothing else is needed of a patient of whom nothing
+        else is known."""
+        return {number: self._demands[number] for name in names for number in self._demanded.get(name, ())}
+
+    def usual(self, names: Iterable[str]) -> list[Formula]:
+        """That nothing is out of the ordinary in the answers to these findings."""
+        return [formula for name in names for formula in self._usual.get(name, ())]
+
+    def spoken_of(self, model: z3.ModelRef) -> frozenset[str]:
+        """The findings of which a model says anything; what it leaves out may be anything, and so unknown."""
+        told = (self._variables.get(variable) for variable, _ in _constants(model))
+        return frozenset(variable[0] for variable in told if variable is not None)
 
     def truth(self, name: str) -> Known:
         """The answer to a yes-no finding."""
         if name not in self._truths:
             yes, no = self._flag(name, "yes"), self._flag(name, "no")
             self._truths[name] = Known(yes, no)
-            self.rules.append(z3.Not(z3.And(yes, no)))
+            self.demand([name], z3.Not(z3.And(yes, no)))
         return self._truths[name]
 
     def choice(self, name: str) -> Mapping[str, Formula]:
@@ -117,7 +142,7 @@ class Patients:
         if name not in self._choices:
             one_of = {c: self._flag(name, _IS + c) for c, _ in self.knowledge.findings[name].choices}
             self._choices[name] = one_of
-            self.rules.append(z3.AtMost(*one_of.values(), 1))
+            self.demand([name], z3.AtMost(*one_of.values(), 1))
         return self._choices[name]
 
     def amount(self, name: str) -> Amount:
@@ -136,20 +161,23 @@ class Patients:
                 high=self._number(name, "high"),
                 scale=scale,
             )
-            self.usual += [z3.Not(flag) for flag in (amount.from_here, amount.to_here, amount.own_reference)]
+            unusual = (amount.from_here, amount.to_here, amount.own_reference)
+            self._usual.setdefault(name, []).extend(z3.Not(flag) for flag in unusual)
             low, high = (_steps(end, scale) for end in scale.plausible)
-            self.rules += [
+            if scale.reference is None:
+                reference = z3.Not(amount.own_reference)
+            else:
+                usual = [amount.low == _steps(scale.reference[0], scale), amount.high == _steps(scale.reference[1], scale)]
+                own = [amount.low >= low, amount.low < amount.high, amount.high <= high]
+                reference = z3.If(amount.own_reference, z3.And(own), z3.And(usual))
+            self.demand(
+                [name],
                 z3.Not(z3.And(amount.from_here, amount.to_here)),
                 amount.value >= low,
                 amount.value <= high,
                 z3.Or(amount.known, z3.Not(amount.own_reference)),
-            ]
-            if scale.reference is None:
-                self.rules.append(z3.Not(amount.own_reference))
-            else:
-                usual = [amount.low == _steps(scale.reference[0], scale), amount.high == _steps(scale.reference[1], scale)]
-                own = [amount.low >= low, amount.low < amount.high, amount.high <= high]
-                self.rules.append(z3.If(amount.own_reference, z3.And(own), z3.And(usual)))
+                reference,
+            )
         return self._amounts[name]
 
     def leaf(self, leaf: Condition) -> Known:
@@ -187,8 +215,10 @@ class Patients:
     def given(self, model: z3.ModelRef) -> dict[str, str]:
         """What is known of the patient in a model, as a case file says it."""
         given: dict[str, str] = {}
-        for variable in _true_in(model):
-            name, what = self._flags.get(variable, ("", ""))
+        for variable, is_true in _constants(model):
+            name, what = self._variables.get(variable, ("", ""))
+            if not is_true:
+                continue
             if what in ("yes", "no"):
                 given[name] = what
             elif what == "known":
@@ -197,11 +227,14 @@ class Patients:
                 given[name] = what.removeprefix(_IS)
         return {self._called.get(name, name): words for name, words in given.items()}
 
-    def wrong_ratios(self, model: z3.ModelRef) -> Iterator[Formula]:
+    def wrong_ratios(self, model: z3.ModelRef, names: Set[str]) -> Iterator[Formula]:
         """On which side of a few values the ratios that are wrong in a model must be, for all patients whose divisor has
         the same sign. One of the values halves what lies between the wrong ratio and the right one: few models are wrong.
+        `names` are the findings of which the model says anything.
         """
         for name, (dividend, divisor) in self.ratios:
+            if not names >= {name, dividend, divisor}:
+                continue
             above, below, result = (self.amount(n) for n in (dividend, divisor, name))
             if not _holds(model, z3.And(above.exact, below.exact, below.value != 0)):
                 continue
@@ -227,8 +260,10 @@ class Patients:
         result = self.amount(name)
         if how.how == "ratio":
             self.ratios.append((name, (how.inputs[0], how.inputs[1])))
-            self.usual.append(z3.Not(inputs[0].known))  # a ratio is told, not worked out: then it cannot be wrong
-            self.rules.append(z3.Implies(z3.And(*(a.exact for a in inputs), inputs[1].value != 0), result.exact))
+            told = z3.Not(inputs[0].known)  # a ratio is told, not worked out: then it cannot be wrong
+            self._usual.setdefault(how.inputs[0], []).append(told)
+            exact = z3.And(*(a.exact for a in inputs), inputs[1].value != 0)
+            self.demand([name, *how.inputs], z3.Implies(exact, result.exact))
             return
         decimals = max(a.scale.decimals for a in inputs)
         values = [a.value * 10 ** (decimals - a.scale.decimals) for a in inputs]
@@ -252,15 +287,18 @@ class Patients:
                 total = z3.If(smaller, value, total)
         exact = z3.And([a.exact for a in inputs])
         rounded = _rounds_to(total * 10**scale.decimals, over, result.value)
-        self.rules.append(z3.Implies(exact, z3.And(result.exact, rounded)))
+        self.demand([name, *how.inputs], z3.Implies(exact, z3.And(result.exact, rounded)))
 
     def _flag(self, name: str, what: str) -> Formula:
-        variable = f"{self._called.get(name, name)} {what}"
-        self._flags[variable] = (name, what)
-        return z3.Bool(variable)
+        return z3.Bool(self._variable(name, what))
 
     def _number(self, name: str, what: str) -> Number:
-        return z3.Int(f"{self._called.get(name, name)} {what}")
+        return z3.Int(self._variable(name, what))
+
+    def _variable(self, name: str, what: str) -> str:
+        variable = f"{self._called.get(name, name)} {what}"
+        self._variables[variable] = (name, what)
+        return variable
 
 
 def tree(condition: Condition, leaf: Callable[[Condition], Known]) -> Known:
@@ -307,15 +345,15 @@ def _from_steps(steps: int, scale: Scale) -> Decimal:
     return Decimal(steps).scaleb(-scale.decimals)
 
 
-def _true_in(model: z3.ModelRef) -> Iterator[str]:
-    """The names of the variables that are true in the model. Below z3's own classes: to read a model takes longer than to
-    find it otherwise."""
+def _constants(model: z3.ModelRef) -> Iterator[tuple[str, bool]]:
+    """The names of the variables in the model, and whether they are true. Below z3's own classes: to read a model takes
+    longer than to find it otherwise."""
     context, inner = model.ctx.ref(), model.model
     for number in range(z3.Z3_model_get_num_consts(context, inner)):
         variable = z3.Z3_model_get_const_decl(context, inner, number)
         value = z3.Z3_model_get_const_interp(context, inner, variable)
-        if z3.Z3_get_bool_value(context, value) == z3.Z3_L_TRUE:
-            yield z3.Z3_get_symbol_string(context, z3.Z3_get_decl_name(context, variable))
+        name = z3.Z3_get_symbol_string(context, z3.Z3_get_decl_name(context, variable))
+        yield name, z3.Z3_get_bool_value(context, value) == z3.Z3_L_TRUE
 
 
 def _holds(model: z3.ModelRef, formula: Formula) -> bool:

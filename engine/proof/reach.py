@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import z3
 
+from ..inference.reference import conclusion_about
 from ..inference.weighing import levels_asking_for, levels_meant
 from ..knowledge.checks import conditions_of
-from ..knowledge.model import URGENCIES, All, Condition, Knowledge, Rule
+from ..knowledge.model import URGENCIES, All, Condition, Findings, Knowledge, RedFlag, Rule
 from ..knowledge.problems import WARNING, Problem
 from ..knowledge.truth import Valuation, names_in
 from .asked import Asked, Undecided, findings_of, smallest
@@ -36,6 +38,37 @@ class Prover:
         self.patients = Patients(knowledge)
         self.world = World(knowledge, self.patients)
         self.asked = Asked(self.patients)
+
+    @cached_property
+    def conditions(self) -> Mapping[str, tuple[Condition, ...]]:
+        """All that each thing says, by its id."""
+        found: dict[str, list[Condition]] = {}
+        for id, condition, _ in conditions_of(self.knowledge):
+            found.setdefault(id, []).append(condition)
+        return {id: tuple(conditions) for id, conditions in found.items()}
+
+    def near(self, findings: Findings, *owners: str) -> tuple[str, ...]:
+        """The ids of all that can have come about for these findings, even if these owners said something else: what rests
+        on a finding that is known, and what comes about where nothing is known. In a fixed order."""
+        return tuple(sorted(self.world.resting_on([*findings, *owners, *self._without_cause])))
+
+    @cached_property
+    def _without_cause(self) -> tuple[str, ...]:
+        """What comes about where nothing is known: rules and red flags that fire."""
+        valuation = Valuation(self.knowledge, {})
+        things: list[Rule | RedFlag] = [*self.knowledge.rules.values(), *self.knowledge.red_flags.values()]
+        return tuple(thing.id for thing in things if valuation.of(thing.when) is True)
+
+    def valued(self, findings: Findings, ids: Iterable[str]) -> Valuation:
+        """The values of all that these red flags, advice and diagnoses rest on."""
+        knowledge, names = self.knowledge, dict[str, None]()
+        for id in ids:
+            entry = knowledge.diagnoses.get(id)
+            if entry is not None and entry.is_of_exclusion:  # which rests on everything
+                return Valuation(knowledge, findings)
+            for owner in (id, *(rule.id for rule in (knowledge.rules_of[id] if entry is not None else ()))):
+                names |= dict.fromkeys(n for condition in self.conditions.get(owner, ()) for n in names_in(condition))
+        return Valuation(knowledge, findings, knowledge.decided_for(names))
 
     def patient(self, *wanted: Formula) -> Given | None:
         """A patient for whom all of this holds; None when there is none. Raises `Undecided`."""
@@ -100,6 +133,8 @@ def out_of_reach(prover: Prover) -> Iterator[Problem]:
     """A level that a diagnosis is meant to have, and that no patient can reach."""
     for diagnosis, entry in prover.knowledge.diagnoses.items():
         for level in levels_meant(prover.knowledge, diagnosis):
+            if entry.is_of_exclusion and _is_reached(prover, diagnosis, level):
+                continue
             yield from _asked(
                 prover,
                 [prover.world.levels(diagnosis)[level]],
@@ -111,6 +146,28 @@ def out_of_reach(prover: Prover) -> Iterator[Problem]:
                     WARNING,
                 ),
             )
+
+
+def _is_reached(prover: Prover, diagnosis: str, level: str) -> bool:
+    """Whether a patient is easily found who brings a diagnosis of exclusion to the level: first whatever else is found that
+    does not speak of what its rules speak of, then less and less so. Nothing is said by False."""
+    knowledge = prover.knowledge
+    among = prover.world.near((), diagnosis)
+    while True:
+        try:
+            given = prover.patient(prover.world.levels(diagnosis, among)[level])
+        except Undecided:
+            return False
+        findings = None if given is None else findings_of(given, knowledge)
+        if findings is None:
+            return False
+        conclusion = conclusion_about(knowledge, Valuation(knowledge, findings), diagnosis)
+        if conclusion.level == level:
+            return True
+        overlooked = frozenset(conclusion.barred_by) - among
+        if not overlooked:
+            return False
+        among |= overlooked
 
 
 def urgency_falls(knowledge: Knowledge) -> Iterator[Problem]:

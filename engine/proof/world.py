@@ -5,14 +5,18 @@ Held equal to `truth.py` and `weighing.py` by tests.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
+from typing import TypeVar
 
 import z3
 
 from ..inference.weighing import as_urgent_as, levels_asking_for
+from ..knowledge.checks import resting
 from ..knowledge.model import (
+    AT_LEAST_LIKELY,
     AT_LEAST_POSSIBLE,
     LEVELS,
     URGENCIES,
@@ -23,12 +27,13 @@ from ..knowledge.model import (
     Is,
     Item,
     Knowledge,
-    RedFlag,
     Rule,
     Score,
 )
 from ..knowledge.truth import names_in
 from .patients import FALSE, TRUE, Formula, Known, Number, Patients, tree
+
+Thing = TypeVar("Thing")
 
 
 class World:
@@ -37,6 +42,7 @@ class World:
     def __init__(self, knowledge: Knowledge, patients: Patients) -> None:
         self.knowledge = knowledge
         self.patients = patients
+        self._order = knowledge  # which says what is to be decided before what
         self._named: dict[str, Known] = {}
         self._scores: dict[str, tuple[Number, Number, int]] = {}
         self._rules: dict[str, Known] = {}
@@ -47,17 +53,53 @@ class World:
     def changed(self, knowledge: Knowledge, id: str) -> World:
         """The world of a knowledge base that differs in the one thing of this id, less what does not rest on it."""
         world = World(knowledge, self.patients)
-        rest = _resting_on(knowledge, id)
-        world._named = {name: known for name, known in self._named.items() if name not in rest}
-        world._scores = {name: total for name, total in self._scores.items() if name not in rest}
-        world._rules = {r: known for r, known in self._rules.items() if not rest & _read_by(knowledge.rules[r])}
-        world._flags = {f: fires for f, fires in self._flags.items() if not rest & _read_by(knowledge.red_flags[f])}
-        for diagnosis, entry in knowledge.diagnoses.items():
-            same = all(r.id in world._rules for r in knowledge.rules_of[diagnosis])
-            if same and diagnosis in self._levels and not rest & _needed_by(entry):
-                world._points[diagnosis] = self._points[diagnosis]
-                world._levels[diagnosis] = self._levels[diagnosis]
+        rest = self.resting_on([id])
+        last = self.knowledge.of_exclusion  # which rest on everything
+        world._order = knowledge if id in self.knowledge.depends_on else self._order
+        world._named = _without(self._named, rest)
+        world._scores = _without(self._scores, rest)
+        world._rules = _without(self._rules, rest)
+        world._flags = _without(self._flags, rest)
+        world._points = _without(self._points, rest)
+        world._levels = _without(self._levels, (*rest, *last))
         return world
+
+    def resting_on(self, names: Iterable[str]) -> frozenset[str]:
+        """The names, and the ids of all that rests on any of them: concepts, scores, rules, red flags, diagnoses and the
+        like; but not of what a diagnosis of exclusion rests on, which is everything."""
+        found = set(names)
+        waiting = list(found)
+        while waiting:
+            new = self._readers.get(waiting.pop(), frozenset()) - found
+            found |= new
+            waiting += new
+        return frozenset(found)
+
+    @cached_property
+    def _readers(self) -> Mapping[str, frozenset[str]]:
+        readers: dict[str, set[str]] = {}
+        for owner, name, _ in resting(self.knowledge):
+            readers.setdefault(name, set()).add(owner)
+        for rule in self.knowledge.rules.values():
+            readers.setdefault(rule.id, set()).add(rule.diagnosis)
+        return {name: frozenset(owners) for name, owners in readers.items()}
+
+    def near(self, names: Iterable[str], *diagnoses: str) -> frozenset[str]:
+        """The ids of all that speaks of what these names and the rules of these diagnoses speak of, at whatever remove."""
+        entries = [self.knowledge.diagnoses[diagnosis] for diagnosis in diagnoses]
+        said = [rule.when for diagnosis in diagnoses for rule in self.knowledge.rules_of[diagnosis]]
+        said += [condition for entry in entries for condition in (entry.needs, entry.likely_when) if condition is not None]
+        return self.resting_on(self.below([*names, *(name for condition in said for name in names_in(condition))]))
+
+    def below(self, names: Iterable[str]) -> frozenset[str]:
+        """The names, and all that any of them rests on, down to the answers."""
+        found = set(names)
+        waiting = list(found)
+        while waiting:
+            new = set(self.knowledge.depends_on.get(waiting.pop(), ())) - found
+            found |= new
+            waiting += new
+        return frozenset(found)
 
     def of(self, condition: Condition) -> Known:
         """When the condition is known yes, and when no."""
@@ -93,27 +135,36 @@ class World:
         unless = FALSE if advice.unless is None else self.of(advice.unless).yes
         return z3.And(self.of(advice.when).yes, z3.Not(unless))
 
-    def shown(self, id: str) -> Formula:
-        """When the patient is given the advice: the diagnosis is at possible or above, and nothing withholds it."""
-        return z3.And(self.at_least(self.knowledge.advice[id].diagnosis, "possible"), self.advised(id))
+    def shown(self, id: str, among: Set[str] | None = None) -> Formula:
+        """When the patient is given the advice: the diagnosis is at possible or above, and nothing withholds it. `among` as
+        for `levels`."""
+        return z3.And(self.at_least(self.knowledge.advice[id].diagnosis, "possible", among), self.advised(id))
 
-    def levels(self, diagnosis: str) -> Mapping[str, Formula]:
-        """When the diagnosis is at each level; as `weighing.weigh`."""
+    def levels(self, diagnosis: str, among: Set[str] | None = None) -> Mapping[str, Formula]:
+        """When the diagnosis is at each level; as `weighing.weigh`. One of exclusion is excluded by red flags and diagnoses
+        `among` these alone, where they are given."""
+        if among is not None and self.knowledge.diagnoses[diagnosis].is_of_exclusion:
+            return self._levels_of(diagnosis, among)
         if diagnosis not in self._levels:
-            self._levels[diagnosis] = self._levels_of(diagnosis)
+            self._levels[diagnosis] = self._levels_of(diagnosis, None)
         return self._levels[diagnosis]
 
-    def at_least(self, diagnosis: str, level: str) -> Formula:
-        """When the diagnosis is at the level or above."""
-        return z3.Or([self.levels(diagnosis)[x] for x in LEVELS[: LEVELS.index(level) + 1]])
+    def at_least(self, diagnosis: str, level: str, among: Set[str] | None = None) -> Formula:
+        """When the diagnosis is at the level or above; `among` as for `levels`."""
+        levels = self.levels(diagnosis, among)
+        return z3.Or([levels[x] for x in LEVELS[: LEVELS.index(level) + 1]])
 
-    def as_urgent_as(self, urgency: str) -> Formula:
-        """When the overall urgency is this one or higher."""
+    def as_urgent_as(self, urgency: str, among: Set[str] | None = None) -> Formula:
+        """When the overall urgency is this one or higher; by red flags and diagnoses `among` these, if given."""
         wanted = as_urgent_as(urgency)
         if wanted == URGENCIES:
             return TRUE
-        flags = [self.flag(f.id) for f in self.knowledge.red_flags.values() if f.urgency in wanted]
-        return z3.Or(*flags, *(self.asks_for(d, urgency) for d in self.knowledge.diagnoses))
+        flags = (f.id for f in self.knowledge.red_flags.values() if f.urgency in wanted)
+        asking = (d for d in self.knowledge.diagnoses if levels_asking_for(self.knowledge.diagnoses[d], urgency))
+        return z3.Or(
+            *(self.flag(f) for f in flags if among is None or f in among),
+            *(self.asks_for(d, urgency) for d in asking if among is None or d in among),
+        )
 
     def asks_for(self, diagnosis: str, urgency: str) -> Formula:
         """When the level of the diagnosis asks for this urgency or a higher one."""
@@ -146,13 +197,13 @@ class World:
 
     def _waiting(self, condition: Condition) -> list[str]:
         """What the condition rests on and has no formula yet, each after all that it rests on itself."""
-        depth, waiting = self.knowledge.depth, dict[str, None]()
+        depth, waiting = self._order.depth, dict[str, None]()
         names = list(names_in(condition))
         while names:
             name = names.pop()
             if name in depth and name not in waiting and name not in self._named and name not in self._scores:
                 waiting[name] = None
-                names += self.knowledge.depends_on[name]
+                names += self._order.depends_on[name]
         return sorted(waiting, key=lambda name: (depth[name], name))
 
     def _gated(self, finding: Finding) -> Known:
@@ -187,11 +238,14 @@ class World:
             self._points[diagnosis] = weights(self.knowledge, self.knowledge.rules_of[diagnosis], fired)
         return self._points[diagnosis]
 
-    def _levels_of(self, diagnosis: str) -> dict[str, Formula]:
+    def _levels_of(self, diagnosis: str, among: Set[str] | None) -> dict[str, Formula]:
         entry = self.knowledge.diagnoses[diagnosis]
         rules = self.knowledge.rules_of[diagnosis]
         needs = Known(TRUE, FALSE) if entry.needs is None else self.of(entry.needs)
-        likely_needs = TRUE if entry.likely_needs is None else self.of(entry.likely_needs).yes
+        if entry.is_of_exclusion:
+            barred = self._barred(entry, among)
+            needs = Known(z3.And(needs.yes, z3.Not(barred)), z3.Or(needs.no, barred))
+        likely_needs = TRUE if entry.likely_when is None else self.of(entry.likely_when).yes
         known = {r.id: self.rule(r.id) for r in rules}
         standing = StandingFormulas(
             fired={r: k.yes for r, k in known.items()},
@@ -200,6 +254,16 @@ class World:
             likely_needs=likely_needs,
         )
         return levels_of(self.knowledge, rules, self.weighed(diagnosis), standing)
+
+    def _barred(self, entry: Diagnosis, among: Set[str] | None) -> Formula:
+        """When something else is found, for which a diagnosis of exclusion is not supported; as `weighing.bars_to`."""
+        flags = (f for f in self.knowledge.red_flags if among is None or f in among)
+        others = (d for d in self.knowledge.before_exclusion if among is None or d in among)
+        return z3.Or(
+            *(self.of(leaf).yes for leaf in entry.needs_no),
+            *(self.flag(flag) for flag in flags),
+            *(self.at_least(other, AT_LEAST_LIKELY[-1]) for other in others),
+        )
 
 
 @dataclass(frozen=True)
@@ -278,19 +342,8 @@ def _between(low: Number, high: Number, operator: str, limit: Decimal, times: in
     return known if operator in (">=", ">") else Known(known.no, known.yes)
 
 
-def _resting_on(knowledge: Knowledge, id: str) -> frozenset[str]:
-    """The id, and every concept, score and gated finding that rests on it."""
-    found = {id}
-    for name in knowledge.decision_order:
-        if not found.isdisjoint(knowledge.depends_on[name]):
-            found.add(name)
-    return frozenset(found)
-
-
-def _read_by(thing: Rule | RedFlag) -> frozenset[str]:
-    return frozenset((thing.id, *names_in(thing.when)))
-
-
-def _needed_by(entry: Diagnosis) -> frozenset[str]:
-    needs = [condition for condition in (entry.needs, entry.likely_needs) if condition is not None]
-    return frozenset((entry.id, *(name for condition in needs for name in names_in(condition))))
+def _without(things: Mapping[str, Thing], names: Iterable[str]) -> dict[str, Thing]:
+    kept = dict(things)
+    for name in names:
+        kept.pop(name, None)
+    return kept

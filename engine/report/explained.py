@@ -14,7 +14,9 @@ from ..inference.explanation import (
     FINDING,
     ITEM,
     NOT_KNOWN,
+    RED_FLAG,
     SCORE,
+    Barrier,
     Cap,
     Changes,
     Fired,
@@ -28,6 +30,7 @@ from ..inference.explanation import (
 from ..knowledge.model import AT_LEAST_POSSIBLE
 from ..knowledge.quantities import plain
 from .paragraphs import Paragraph
+from .phrases import cited
 from .words import counted, mark_of, standing_and_urgency
 
 _STEP = 2  # columns that a level of a tree moves to the right
@@ -65,41 +68,79 @@ def _how(account: How) -> Iterator[Paragraph]:
     expanded: set[str] = set()
     for cap in account.caps:
         yield from _cap(cap, expanded)
+    yield from _barred(account.barred_by)
+    if account.links:
+        yield _at(_STEP, "", "Linked with what else is found:")
+        for link in account.links:
+            yield _at(_STEP, "~", f"{link.title.rstrip('.')} [{', '.join(link.source)}]")
+
+
+def rule_said(fired: Fired) -> str:
+    """A rule that fired, in words."""
+    rule = fired.rule
+    scope = f" Scope: {rule.scope.rstrip('.')}." if rule.scope else ""
+    return f"{rule.title.rstrip('.')} ({rule.then}; {rule.id}).{scope}"
+
+
+def outdone_said(fired: Fired) -> str:
+    """Why it counts for nothing; '' where it counts."""
+    if not fired.outdone_by:
+        return ""
+    return f"counts for nothing beside {fired.outdone_by}, of the same cluster ({fired.rule.cluster})"
 
 
 def _fired(fired: Fired) -> Iterator[Paragraph]:
-    rule = fired.rule
-    scope = f" Scope: {rule.scope.rstrip('.')}." if rule.scope else ""
-    cited = f" [{', '.join(rule.source)}]"
-    yield _at(_STEP, mark_of(rule, fired.points), f"{rule.title.rstrip('.')} ({rule.then}; {rule.id}).{scope}{cited}")
+    yield _at(_STEP, mark_of(fired.rule, fired.points), f"{rule_said(fired)} {cited(fired.rule.source)}")
     if fired.outdone_by:
-        said = f"counts for nothing beside {fired.outdone_by}, of the same cluster ({rule.cluster})"
-        yield _at(_STEP + 4, "", said)
+        yield _at(_STEP + 4, "", outdone_said(fired))
     yield from _steps(fired.steps, _STEP + 4)
 
 
-def _steps(steps: tuple[Step, ...], indent: int) -> Iterator[Paragraph]:
+def steps_said(steps: tuple[Step, ...]) -> Iterator[tuple[str, tuple[Step, ...]]]:
+    """Each step in words, with those under it; the items of a score that are no and add nothing stand together in one."""
     idle = [s.title for s in steps if s.points is not None and not s.points and s.value == "no" and not s.steps]
     for step in steps:
         if len(idle) > 1 and step.title in idle:
             continue
-        adds = "" if step.points is None or not step.points else f" ({_score_points(step.points)})"
-        yield _at(indent, "-", f"{step.title}: {step.value}{adds}{', because' if step.steps else ''}")
-        yield from _steps(step.steps, indent + _STEP)
+        adds = "" if step.points is None or not step.points else f" ({score_points(step.points)})"
+        yield f"{step.title}: {step.value}{adds}{', because' if step.steps else ''}", step.steps
     if len(idle) > 1:
-        yield _at(indent, "-", f"no, adding nothing: {'; '.join(idle)}")
+        yield f"no, adding nothing: {'; '.join(idle)}", ()
+
+
+def _steps(steps: tuple[Step, ...], indent: int) -> Iterator[Paragraph]:
+    for said, inner in steps_said(steps):
+        yield _at(indent, "-", said)
+        yield from _steps(inner, indent + _STEP)
+
+
+def cap_said(cap: Cap) -> str:
+    """How a condition on a diagnosis stands, and at which level it holds it."""
+    if cap.kind == "needs_no":
+        what = "It is a diagnosis of exclusion, and what it needs no of"
+        states = {True: "is known not to be there", False: "is there", None: "is not known not to be there"}
+    else:
+        what = "What it needs" if cap.kind == "needs" else "What 'likely' needs"
+        states = {True: "is there", False: "is known not to be there", None: "is not known to be there"}
+    return f"{what} {states[cap.truth]}" + ("" if cap.is_met else f", so it is at most {cap.at_most}")
 
 
 def _cap(cap: Cap, expanded: set[str]) -> Iterator[Paragraph]:
-    what = "What it needs" if cap.kind == "needs" else "What 'likely' needs"
+    yield _at(_STEP, "", f"{cap_said(cap)}:")
     if cap.is_met:
-        yield _at(_STEP, "", f"{what} is there:")
         yield from _steps(cap.steps, _STEP)
-    else:
-        state = "is known not to be there" if cap.truth is False else "is not known to be there"
-        yield _at(_STEP, "", f"{what} {state}, so it is at most {cap.at_most}:")
-        for lack in cap.lacks:
-            yield from _lack(lack, _STEP, expanded)
+    for lack in cap.lacks:
+        yield from _lack(lack, _STEP, expanded)
+
+
+def _barred(barriers: tuple[Barrier, ...]) -> Iterator[Paragraph]:
+    """What else is found: what it needs no of stands among its caps already."""
+    others = [b for b in barriers if b.kind in (RED_FLAG, DIAGNOSIS)]
+    if others:
+        yield _at(_STEP, "", "It is a diagnosis of exclusion, and something else is found, so it is not supported:")
+        for barrier in others:
+            said = "red flag" if barrier.kind == RED_FLAG else "likely or above"
+            yield _at(_STEP, "x", f"{barrier.title.rstrip('.')} ({said}; {barrier.id})")
 
 
 # Why it was not ------------------------------------------------------------------------------------------------------
@@ -125,6 +166,7 @@ def _why_not(account: WhyNot, most: int | None) -> Iterator[Paragraph]:
             yield from _fired(fired)
     for cap in account.caps:
         yield from _cap(cap, expanded)
+    yield from _barred(account.barred_by)
     if account.against:
         yield _at(_STEP, "", "Against it:")
         for fired in account.against:
@@ -203,7 +245,7 @@ def _parts(parts: tuple[Lack, ...], indent: int, expanded: set[str]) -> Iterator
 
 
 def _worth(part: Lack) -> str:
-    return "" if part.points is None else f" ({_score_points(part.points)})"
+    return "" if part.points is None else f" ({score_points(part.points)})"
 
 
 def _open_mark(is_open: bool) -> str:
@@ -326,6 +368,8 @@ def how_record(account: How) -> dict[str, Any]:
         "for": [_fired_record(f) for f in account.speaking_for],
         "against": [_fired_record(f) for f in account.against],
         "caps": [_cap_record(c) for c in account.caps],
+        "barred_by": [_barrier_record(b) for b in account.barred_by],
+        "links": [link.id for link in account.links],
         "because": [_step_record(s) for s in account.steps],
         "lacks": [_lack_record(x) for x in account.lacks],
     }
@@ -352,6 +396,7 @@ def why_not_record(account: WhyNot) -> dict[str, Any]:
         "against": [_fired_record(f) for f in account.against],
         "excluded_by": [_fired_record(f) for f in account.excluded_by],
         "caps": [_cap_record(c) for c in account.caps],
+        "barred_by": [_barrier_record(b) for b in account.barred_by],
     }
 
 
@@ -398,6 +443,10 @@ def _cap_record(cap: Cap) -> dict[str, Any]:
     }
 
 
+def _barrier_record(barrier: Barrier) -> dict[str, Any]:
+    return {"kind": barrier.kind, "id": barrier.id, "title": barrier.title}
+
+
 def _step_record(step: Step) -> dict[str, Any]:
     record: dict[str, Any] = {"name": step.name, "title": step.title, "kind": step.kind, "value": step.value}
     if step.points is not None:
@@ -425,11 +474,12 @@ def _lack_record(lack: Lack) -> dict[str, Any]:
 # Shared --------------------------------------------------------------------------------------------------------------
 
 
-def _score_points(points: Decimal) -> str:
+def score_points(points: Decimal) -> str:
+    """Points of a score, with their sign."""
     return f"{'+' if points > 0 else ''}{plain(points)}"
 
 
 __all__ = [
-    *("change_paragraphs", "how_paragraphs", "how_record", "in_one_line"),
-    *("smallest_paragraphs", "smallest_record", "why_not_paragraphs", "why_not_record"),
+    *("cap_said", "change_paragraphs", "how_paragraphs", "how_record", "in_one_line", "outdone_said", "rule_said"),
+    *("score_points", "smallest_paragraphs", "smallest_record", "steps_said", "why_not_paragraphs", "why_not_record"),
 ]

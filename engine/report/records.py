@@ -15,7 +15,10 @@ SCHEMA_VERSION = 1
 
 def envelope(version: str, knowledge: Knowledge, cases: list[dict[str, Any]]) -> dict[str, Any]:
     """The whole document for these cases."""
-    return {"schema_version": SCHEMA_VERSION, "version": version, "knowledge": knowledge.hash, "cases": cases}
+    return {"schema_version": SCHEMA_VERSION, "version": version, "knowledge": knowledge.hash} | {
+        "document_only": knowledge.is_document_only,
+        "cases": cases,
+    }
 
 
 def record(name: str, outcome: Outcome, warnings: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -60,6 +63,17 @@ def record(name: str, outcome: Outcome, warnings: tuple[str, ...] = ()) -> dict[
         "scope": [{"id": n.id, "title": n.title, "text": n.text, "source": list(n.source)} for n in outcome.scope],
         "leading": outcome.leading or None,
         "differential": [_line(outcome, line) for line in outcome.lines],
+        "links": [
+            {
+                "id": link.id,
+                "title": link.title,
+                "cause": link.cause,
+                "effect": link.effect,
+                "because": _because(reasons),
+                "source": list(link.source),
+            }
+            for link, reasons in outcome.links
+        ],
         "firings": list(outcome.inference.firings),
         "warnings": [*warnings, *outcome.doubts],
         "reviewed": {"used": used, "reviewed": reviewed},
@@ -90,6 +104,7 @@ def _line(outcome: Outcome, line: Line) -> dict[str, Any]:
             for e in line.evidence
         ],
         "missing": list(line.missing),
+        "barred_by": list(conclusion.barred_by),
     }
 
 

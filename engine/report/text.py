@@ -7,16 +7,23 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.text import Text
 
-from ..inference.justification import findings_of, through
 from ..inference.outcome import Evidence, Line, Outcome
-from ..knowledge.model import AT_LEAST_POSSIBLE, DO_NOT_MISS, LEVELS, Knowledge
-from .basis import rests_on, reviews
+from ..knowledge.model import AT_LEAST_POSSIBLE, Knowledge
+from .basis import reviews, sources_of
 from .paragraphs import NARROWEST
-from .words import QUIET, counted, lowered, mark_of, standing_and_urgency
+from .phrases import (
+    DISCLAIMER,
+    by_way_of,
+    cited,
+    exclusion_said,
+    findings_said,
+    leading_said,
+    still_open,
+    urgency_said,
+)
+from .words import counted, mark_of, standing_and_urgency
 
-DISCLAIMER = "Decision support for health professionals and for learning; not a medical device."
 _STYLES = {"emergency": "bold red", "same day": "bold magenta", "soon": "yellow", "routine": "green"}
-_MOST_MISSING = 6
 
 
 def print_outcome(console: Console, name: str, outcome: Outcome, version: str, warnings: Iterable[str] = ()) -> None:
@@ -26,14 +33,14 @@ def print_outcome(console: Console, name: str, outcome: Outcome, version: str, w
     for notice in outcome.scope:
         _entry(console, "!", f"{notice.title.rstrip('.')}. {notice.text}", "bold")
     console.print()
-    _pair(console, "Urgency", _urgency(outcome), _STYLES[outcome.urgency])
-    _pair(console, "Leading", _leading(outcome), "bold")
+    _pair(console, "Urgency", urgency_said(outcome), _STYLES[outcome.urgency])
+    _pair(console, "Leading", leading_said(outcome), "bold")
     if outcome.red_flags:
         _heading(console, "Red flags")
         for flag, reasons in outcome.red_flags:
             _entry(console, "!!", f"{flag.urgency.upper()}: {flag.title}", _STYLES[flag.urgency])
             _entry(console, "", f"Do: {flag.action}", indent=5)
-            _entry(console, "", f"Because: {_findings(reasons, knowledge)} {_cited(flag.source)}", indent=5)
+            _entry(console, "", f"Because: {findings_said(reasons, knowledge)} {cited(flag.source)}", indent=5)
     supported = [x.conclusion for x in outcome.lines if x.conclusion.level in AT_LEAST_POSSIBLE]
     if len(supported) > 1:
         _heading(console, "In rank order")
@@ -50,15 +57,21 @@ def print_outcome(console: Console, name: str, outcome: Outcome, version: str, w
         lines = [x for x in outcome.lines if knowledge.diagnoses[x.conclusion.diagnosis].tier == tier.id]
         for line in lines:
             _print_line(console, outcome, line)
+    if outcome.links:
+        _heading(console, "Links (what may be behind what)")
+        for link, reasons in outcome.links:
+            _entry(console, "~", f"{link.title.rstrip('.')}. {cited(link.source)}")
+            if reasons:
+                _entry(console, "", f"Because: {findings_said(reasons, knowledge)}", indent=5)
     if outcome.notes:
         _heading(console, "Also consider (not diagnoses of this list)")
         for note, reasons in outcome.notes:
             _entry(console, "*", f"{note.title.rstrip('.')}. {note.text}")
-            _entry(console, "", f"Because: {_findings(reasons, knowledge)} {_cited(note.source)}", indent=5)
+            _entry(console, "", f"Because: {findings_said(reasons, knowledge)} {cited(note.source)}", indent=5)
     if outcome.advice:
         _heading(console, "Advice")
         for advice, given in sorted(outcome.advice, key=lambda entry: not entry[1]):
-            text = f"{advice.text} {_cited(advice.source)}" if given else f"Withheld ({advice.id}): {advice.withheld}"
+            text = f"{advice.text} {cited(advice.source)}" if given else f"Withheld ({advice.id}): {advice.withheld}"
             _entry(console, "*", text)
     steps = [
         (knowledge.diagnoses[x.conclusion.diagnosis].title, step)
@@ -84,32 +97,13 @@ def print_outcome(console: Console, name: str, outcome: Outcome, version: str, w
     used, reviewed = reviews(outcome)
     if used:
         _entry(console, "", f"Reviewed: {reviewed} of {counted(used, 'rule')} used here.", "dim", indent=0)
-    _entry(console, "", f"crampdx {version}, knowledge {knowledge.hash}. {DISCLAIMER}", "dim", indent=0)
+    alone = " (document only)" if knowledge.is_document_only else ""
+    _entry(console, "", f"crampdx {version}, knowledge {knowledge.hash}{alone}. {DISCLAIMER}", "dim", indent=0)
 
 
 def summary(outcome: Outcome) -> str:
     """Urgency and leading diagnosis in one sentence, for the end of a long report."""
-    return f"In short: {_urgency(outcome)}. Leading: {_leading(outcome)}."
-
-
-def _urgency(outcome: Outcome) -> str:
-    """The urgency with what makes it so; where nothing does, how much is not ruled out."""
-    word = outcome.urgency.upper()
-    named = [flag.title for flag, _ in outcome.red_flags if flag.urgency == outcome.urgency]
-    if named:
-        return f"{word}: {named[0].rstrip('.')}" + (f", and {len(named) - 1} more" if len(named) > 1 else "")
-    if outcome.open_red_flags:
-        return f"{word} as far as is known; {counted(len(outcome.open_red_flags), 'red flag')} not ruled out"
-    return word
-
-
-def _leading(outcome: Outcome) -> str:
-    if outcome.leading:
-        title = outcome.knowledge.diagnoses[outcome.leading].title
-        return f"{title}: {outcome.conclusion(outcome.leading).level}"
-    if not outcome.valuation.findings:
-        return "none, for nothing is known yet"
-    return "none of these is supported"
+    return f"In short: {urgency_said(outcome)}. Leading: {leading_said(outcome)}."
 
 
 def _print_line(console: Console, outcome: Outcome, line: Line) -> None:
@@ -120,63 +114,30 @@ def _print_line(console: Console, outcome: Outcome, line: Line) -> None:
     _entry(console, "", f"{diagnosis.title}: {standing_and_urgency(conclusion)}", style, indent=2)
     for evidence in line.evidence:
         _print_evidence(console, evidence, knowledge)
-    missing = _still_open(outcome, line)
+    exclusion = exclusion_said(outcome, conclusion)
+    if exclusion:
+        _entry(console, "", exclusion, "dim", indent=4)
+    missing = still_open(outcome, line)
     if missing:
         _entry(console, "?", missing, "dim", indent=4)
 
 
-def _still_open(outcome: Outcome, line: Line) -> str:
-    """What would change the line; for a diagnosis that must not be missed, always said while it is not excluded."""
-    conclusion = line.conclusion
-    knowledge = outcome.knowledge
-    diagnosis = knowledge.diagnoses[conclusion.diagnosis]
-    must_not_miss = diagnosis.tier == DO_NOT_MISS and diagnosis.origin == "document"
-    if conclusion.level == "excluded" or not outcome.valuation.findings:
-        return ""
-    if conclusion.level in QUIET and not must_not_miss:
-        return ""
-    if not line.missing:
-        return "nothing more to ask would change this, but it is not excluded" if must_not_miss else ""
-    names = [lowered(knowledge.findings[n].title) for n in line.missing[:_MOST_MISSING]]
-    more = len(line.missing) - len(names)
-    listed = "; ".join(names) + (f"; and {more} more" if more else "")
-    if LEVELS.index(conclusion.could_reach) < LEVELS.index(conclusion.level):
-        return f"could reach {conclusion.could_reach}; still unknown: {listed}"
-    return f"not excluded; still unknown: {listed}" if must_not_miss else ""
-
-
 def _print_evidence(console: Console, evidence: Evidence, knowledge: Knowledge) -> None:
     rule = evidence.rule
-    because = _findings(evidence.reasons, knowledge)
-    steps = [f"{r.name.replace('_', ' ')} {'' if r.value == 'yes' else r.value}".strip() for r in through(evidence.reasons)]
-    by_way_of = f" via {', '.join(steps)}" if steps else ""
+    because = findings_said(evidence.reasons, knowledge)
     scope = f" Scope: {rule.scope.rstrip('.')}." if rule.scope else ""
-    text = f"{rule.title.rstrip('.')}: {because}{by_way_of}.{scope} {_cited(rule.source)}"
+    text = f"{rule.title.rstrip('.')}: {because}{by_way_of(evidence.reasons)}.{scope} {cited(rule.source)}"
     _entry(console, mark_of(rule, evidence.counted), text, indent=3, width=5)
 
 
-def _cited(source: tuple[str, ...]) -> str:
-    return f"[{', '.join(source)}]"
-
-
-def _findings(reasons: object, knowledge: Knowledge) -> str:
-    assert isinstance(reasons, tuple)
-    words = []
-    for name, value in findings_of(reasons):
-        title = lowered(knowledge.findings[name].title)
-        words.append(title if value == "yes" else f"{title}: no" if value == "no" else f"{title} {value}")
-    return "; ".join(words) or "a question that does not arise"
-
-
 def _print_sources(console: Console, outcome: Outcome) -> None:
-    cited = sorted({s for thing in rests_on(outcome) for s in thing.source if s in outcome.knowledge.sources})
-    if not cited:
+    named = sources_of(outcome)
+    if not named:
         return
     _heading(console, "Sources")
-    for id in cited:
-        source = outcome.knowledge.sources[id]
+    for source in named:
         checked = "" if source.checked == "verified" else f" [{source.checked}]"
-        _entry(console, "", f"{id}: {source.citation}{checked}", "dim", indent=2)
+        _entry(console, "", f"{source.id}: {source.citation}{checked}", "dim", indent=2)
 
 
 def _heading(console: Console, text: str) -> None:

@@ -130,7 +130,7 @@ def _ruled_by(served: set[str], knowledge: Knowledge) -> list[tuple[str, Conditi
         (f"{d.title}: what it needs to be {level}", condition)
         for d in knowledge.diagnoses.values()
         if d.id in served
-        for level, condition in (("possible", d.needs), ("likely", d.likely_needs))
+        for level, condition in (("possible", d.needs), ("likely", d.likely_when))
         if condition is not None
     ]
     return [*flags, *ruled, *needs]
