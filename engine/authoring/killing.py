@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -150,10 +149,12 @@ class Trial:
     @cached_property
     def parts(self) -> Mapping[str, tuple[_Part, ...]]:
         """Of each diagnosis, the cases by what is decided about it."""
-        first = {d: tuple(self._parts(d, 0)) for d in self.knowledge.before_exclusion}
-        likely = {d: _where(parts, AT_LEAST_LIKELY) for d, parts in first.items()}
-        last = {d: tuple(self._parts(d, self.barred(d, self.truths, likely))) for d in self.knowledge.of_exclusion}
-        return {d: first[d] if d in first else last[d] for d in self.knowledge.diagnoses}
+        last = {d: tuple(self._parts(d, self.barred(d))) for d in self.knowledge.of_exclusion}
+        return {d: self._first[d] if d in self._first else last[d] for d in self.knowledge.diagnoses}
+
+    @cached_property
+    def _first(self) -> Mapping[str, tuple[_Part, ...]]:
+        return {d: tuple(self._parts(d, 0)) for d in self.knowledge.before_exclusion}
 
     @cached_property
     def possible(self) -> Mapping[str, Mask]:
@@ -163,16 +164,25 @@ class Trial:
     @cached_property
     def likely(self) -> Mapping[str, Mask]:
         """The cases in which each diagnosis that is not of exclusion is likely or above."""
-        return {d: _where(self.parts[d], AT_LEAST_LIKELY) for d in self.knowledge.before_exclusion}
+        return {d: _where(parts, AT_LEAST_LIKELY) for d, parts in self._first.items()}
 
-    def barred(self, diagnosis: str, truths: Mapping[str, Truths], likely: Mapping[str, Mask]) -> Mask:
-        """The cases in which something else is found, for which a diagnosis of exclusion is not supported."""
-        found = truths[_needs_no(diagnosis)].yes
+    @cached_property
+    def found(self) -> Mask:
+        """The cases in which something is found for which no diagnosis of exclusion is supported."""
+        return self.found_with({}, {})
+
+    def found_with(self, truths: Mapping[str, Truths], likely: Mapping[str, Mask]) -> Mask:
+        """The same where these red flags come out otherwise, and these diagnoses are likely or above in other cases."""
+        found = 0
         for flag in self.knowledge.red_flags:
-            found |= truths[flag].yes
-        for cases in likely.values():
-            found |= cases
+            found |= truths.get(flag, self.truths[flag]).yes
+        for diagnosis, cases in self.likely.items():
+            found |= likely.get(diagnosis, cases)
         return found
+
+    def barred(self, diagnosis: str) -> Mask:
+        """The cases in which something else is found, for which this diagnosis of exclusion is not supported."""
+        return self.found | self.truths[_needs_no(diagnosis)].yes
 
     @cached_property
     def podium(self) -> list[dict[str, tuple[int, ...]]]:
@@ -389,16 +399,22 @@ class _Effect:
             of_strength = after.diagnosis
             if of_strength in trial.likely:
                 self._weigh_one(of_strength, touched, {}, _alone(trial.knowledge, after), 0)
+        found = self._found()
         for diagnosis in trial.knowledge.of_exclusion:
-            by_slot = slots.get(diagnosis, {})
-            otherwise = ChainMap(self._truths, dict(trial.truths))
-            barred = trial.barred(diagnosis, otherwise, {**trial.likely, **self._likely})
-            moved = self._moved(by_slot) | (barred ^ trial.barred(diagnosis, trial.truths, trial.likely))
+            by_slot, slot = slots.get(diagnosis, {}), _needs_no(diagnosis)
+            barred = found | by_slot.get(slot, trial.truths[slot]).yes
+            moved = self._moved(by_slot) | (barred ^ trial.barred(diagnosis))
             if diagnosis == of_strength:
                 assert isinstance(after, Rule)
                 self._weigh_one(diagnosis, touched, {}, _alone(trial.knowledge, after), barred)
             elif moved:
                 self._weigh_one(diagnosis, moved, by_slot, None, barred)
+
+    def _found(self) -> Mask:
+        """The cases in which something is found for which no diagnosis of exclusion is supported."""
+        if self._likely or self._truths.keys() & self.trial.knowledge.red_flags.keys():
+            return self.trial.found_with(self._truths, self._likely)
+        return self.trial.found
 
     def _moved(self, by_slot: Mapping[str, Truths]) -> Mask:
         """The cases in which one of these conditions is otherwise now."""
