@@ -38,8 +38,9 @@ def main() -> None:
     ours = build_engine(knowledge)
     run(ours, chosen[0].findings)  # warms the caches
     alone = [timed(ours, case.findings)[0] for case in chosen]
-    # Experta's own matcher and its own way of resetting, under the very same rules
-    original = {"__matcher__": experta.matchers.rete.ReteMatcher, "get_deffacts": experta.KnowledgeEngine.get_deffacts}
+    # Experta's own matcher and strategy and its own way of resetting, under the very same rules
+    base = experta.KnowledgeEngine
+    original = {name: getattr(base, name) for name in ("__matcher__", "__strategy__", "get_deffacts")}
     stock: ConsultationEngine = type("Stock", (type(ours),), original)()
     another = build_engine(knowledge)
     run(stock, chosen[0].findings)

@@ -201,7 +201,8 @@ def _experta(knowledge: Knowledge, ours: bool) -> Callable[[Findings], Any]:
 
     engine: Any = build_engine(knowledge)
     if not ours:  # its own matcher, and its own way of resetting, under the very same rules
-        original = {"__matcher__": experta.matchers.rete.ReteMatcher, "get_deffacts": experta.KnowledgeEngine.get_deffacts}
+        base = experta.KnowledgeEngine
+        original = {name: getattr(base, name) for name in ("__matcher__", "__strategy__", "get_deffacts")}
         engine = type("Stock", (type(engine),), original)()
     return lambda findings: run(engine, findings)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from crampdx.engine.inference.experta_import import experta as _experta
 from crampdx.engine.inference.forward import build_engine, run
-from crampdx.engine.inference.rete import QuickMatcher
+from crampdx.engine.inference.rete import QuickDepth, QuickMatcher
 from crampdx.engine.knowledge.cases import Case
 from crampdx.engine.knowledge.model import Knowledge
 
@@ -31,23 +31,24 @@ def activation(found: Any) -> tuple[str, list[str], list[tuple[str, str]]]:
     return found.rule.__name__, sorted(f"{f.__factid__}: {f!r}" for f in found.facts), sorted(bound)
 
 
-class Recording(experta.KnowledgeEngine.__strategy__):  # type: ignore[misc]
-    """Experta's strategy, writing down what the matcher reported and the agenda that this made."""
+class Recording:
+    """With a strategy, writes down what the matcher reported and the agenda that this made."""
 
     def __init__(self) -> None:
         super().__init__()
         self.record: list[Any] = []
 
     def update_agenda(self, agenda: Any, added: Any, removed: Any) -> None:
-        super().update_agenda(agenda, added, removed)
+        super().update_agenda(agenda, added, removed)  # type: ignore[misc]
         changes = [sorted(map(activation, some)) for some in (added, removed)]
         self.record.append((changes, [activation(each) for each in agenda.activations]))
 
 
 def pair(engine_class: type) -> tuple[Any, Any]:
-    """An engine of the class with Experta's matcher and its own way of resetting, and one with ours."""
-    stock = {"__matcher__": STOCK, "__strategy__": Recording, "get_deffacts": experta.KnowledgeEngine.get_deffacts}
-    ours = {"__matcher__": QuickMatcher, "__strategy__": Recording}
+    """An engine of the class with Experta's matcher, strategy and way of resetting, and one with ours."""
+    strategies = [type("Recorded", (Recording, each), {}) for each in (experta.KnowledgeEngine.__strategy__, QuickDepth)]
+    stock = {"__matcher__": STOCK, "__strategy__": strategies[0], "get_deffacts": experta.KnowledgeEngine.get_deffacts}
+    ours = {"__matcher__": QuickMatcher, "__strategy__": strategies[1]}
     return type("Stock", (engine_class,), stock)(), type("Ours", (engine_class,), ours)()
 
 
@@ -124,6 +125,21 @@ def test_engines_alive_together_do_not_mix(engines: tuple[Any, Any], ten_cases: 
         steps, reached = seen(engine)
         assert [s for s in steps if s[1]] == [s for s in record if s[1]]
         assert reached == facts
+
+
+def test_an_activation_is_sorted_by_what_experta_sorts_it_by() -> None:
+    """Its salience, then its facts, the latest first; whatever was asked of another activation before."""
+    facts = [Red(a=number) for number in range(4)]
+    for number, fact in enumerate(facts):
+        fact.__factid__ = number
+    quick, stock = QuickDepth(), experta.KnowledgeEngine.__strategy__()
+    for salience in (-3, 0, 7):
+        rule = experta.Rule(Red(), salience=salience)(lambda engine: None)
+        for some in (facts[:1], facts[:3], facts[1:], facts[::2]):
+            each = experta.activation.Activation(rule, some)
+            assert (
+                quick.get_key(each) == stock.get_key(each) == (salience, sorted((f.__factid__ for f in some), reverse=True))
+            )
 
 
 def holding(matcher: Any) -> list[Any]:

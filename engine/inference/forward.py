@@ -31,7 +31,7 @@ from .compilation import (
     needs_name,
 )
 from .experta_import import experta
-from .rete import QuickMatcher
+from .rete import QuickDepth, QuickMatcher
 from .weighing import Bar, Conclusion, Inference, Standing, bars_to, weigh
 
 
@@ -82,8 +82,10 @@ class ConsultationEngine(experta.KnowledgeEngine):
     """The part of every compiled engine that is not rules: what right-hand sides call. None of it can raise."""
 
     __matcher__ = QuickMatcher
+    __strategy__ = QuickDepth
 
     knowledge: Knowledge
+    rule_ids: Mapping[str, frozenset[str]]  # of each diagnosis
     thresholds: Mapping[str, tuple[tuple[str, str, Decimal], ...]]
     _deffacts_names: tuple[str, ...] | None = None
 
@@ -141,13 +143,13 @@ class ConsultationEngine(experta.KnowledgeEngine):
     def conclude(self, diagnosis: str) -> None:
         known, fired, closed = self.decided()
         entry = self.knowledge.diagnoses[diagnosis]
-        rules = {r.id for r in self.knowledge.rules_of[diagnosis]}
+        rules = self.rule_ids[diagnosis]
         conclusion = weigh(
             self.knowledge,
             entry,
             Standing(
                 fired=fired & rules,
-                open=frozenset(rules - fired - closed),
+                open=rules - fired - closed,
                 needs=True if entry.needs is None else known.get(needs_name(diagnosis)),
                 likely_needs=True if entry.likely_when is None else known.get(likely_needs_name(diagnosis)),
                 bars=self._bars(entry, known) if entry.is_of_exclusion else (),
@@ -245,7 +247,8 @@ def build_engine(knowledge: Knowledge) -> ConsultationEngine:
             patterns[pattern.key] = _FACTS[pattern.fact](**slots)
         return patterns[pattern.key]
 
-    members: dict[str, Any] = {"knowledge": knowledge, "thresholds": _thresholds(knowledge)}
+    rule_ids = {d: frozenset(rule.id for rule in rules) for d, rules in knowledge.rules_of.items()}
+    members: dict[str, Any] = {"knowledge": knowledge, "rule_ids": rule_ids, "thresholds": _thresholds(knowledge)}
     for production in productions:
         rule = experta.Rule(*map(experta_pattern, production.patterns), salience=production.salience)
         # The attribute is prefixed, since an author may call a rule 'run'; the rule's own name is the author's id.

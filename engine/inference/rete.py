@@ -4,7 +4,9 @@ The network is made of Experta's own nodes and matches what the stock one matche
 work that finds nothing:
 
 - activations are collected from the conflict-set nodes that a change has reached, not from all of them;
-- below a node with many tests, a fact is shown only to those that its type and its literal slots let through;
+- below a node with many tests, a fact is shown only to those that its type and its literal slots let through, and a test
+  that was answered by looking up where the fact goes is not made again;
+- what an activation is sorted by is worked out once and not looked up;
 - a reset wipes the nodes that hold something;
 - rules that are plain conjunctions, as all of ours are, are not rewritten into a normal form that they are in already.
 
@@ -15,6 +17,7 @@ order to chance, by hashes (which test comes first, which of two rules of equal 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 
 from .experta_import import experta
 
@@ -25,6 +28,12 @@ _token = experta.matchers.rete.token
 
 _Send = Callable[[_token.Token], object]
 _Numbered = tuple[int, _Send]
+
+
+class QuickDepth(experta.strategies.DepthStrategy):
+    """Experta's order of the agenda. Its cache of keys, looked up by the whole rule, took longer than the keys do."""
+
+    get_key = experta.strategies.DepthStrategy.get_key.__wrapped__
 
 
 class QuickMatcher(_rete.ReteMatcher):
@@ -140,24 +149,26 @@ class QuickMatcher(_rete.ReteMatcher):
 class _Switch(_rete.mixins.AnyChild, _rete.mixins.NoMemory, _rete.abstract.OneInputNode):
     """Stands between an alpha node and its children, and passes a token on to those children only whose test can pass.
 
-    A test for a type, or for a string in a slot, is found in a table; every other child gets every token. The children still
-    test for themselves, and are called in their own order."""
+    A test for a type, or for a string in a slot, is found in a table, and the token goes on to what stands below the test;
+    every other child gets every token and tests for itself. All are called in the order of the children."""
 
     def __init__(self, children: Iterable[_rete.mixins.ChildNode]) -> None:
         super().__init__()
         self.children.extend(children)
         self._of_type: dict[type, list[_Numbered]] = {}
         self._of_slot: dict[str, dict[str, list[_Numbered]]] = {}
+        self._of_odd: dict[str, list[_Numbered]] = {}  # by slot, where what stands in it is no plain string
         self._of_all: list[_Numbered] = []
         for number, (node, send) in enumerate(self.children):
             test = node.matcher if isinstance(node, _nodes.FeatureTesterNode) else None
             if isinstance(test, _check.TypeCheck):
-                place = self._of_type.setdefault(test.fact_type, [])
+                self._of_type.setdefault(test.fact_type, []).append((number, _below(node)))
             elif isinstance(test, _check.FeatureCheck) and _is_literal(test):
-                place = self._of_slot.setdefault(str(test.what), {}).setdefault(test.expected.value, [])
+                self._of_odd.setdefault(str(test.what), []).append((number, send))
+                by_value = self._of_slot.setdefault(str(test.what), {})
+                by_value.setdefault(test.expected.value, []).append((number, _below(node)))
             else:
-                place = self._of_all
-            place.append((number, send))
+                self._of_all.append((number, send))
         self.chooses = len(self.children) - len(self._of_all) > 1
 
     def activate(self, token: _token.Token) -> None:
@@ -171,12 +182,27 @@ class _Switch(_rete.mixins.AnyChild, _rete.mixins.NoMemory, _rete.abstract.OneIn
             if type(value) is str:
                 found += sends.get(value, ())
             else:  # it may be equal to a string without being found as one
-                found += [numbered for each in sends.values() for numbered in each]
-        found.sort()
+                found += self._of_odd[slot]
+        if len(found) > 1:
+            found.sort(key=_number)
         for _, send in found:
             send(token)
 
     _activate = activate
+
+
+_number = itemgetter(0)
+
+
+def _below(node: _nodes.Node) -> _Send:
+    """Sends a token on to all that stands below a node, then and later."""
+    children = node.children
+
+    def send(token: _token.Token) -> None:
+        for child in children:
+            child.callback(token)
+
+    return send
 
 
 def _is_literal(test: _check.FeatureCheck) -> bool:

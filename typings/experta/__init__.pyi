@@ -6,6 +6,7 @@ from typing import Any
 from . import activation as activation
 from . import conditionalelement as conditionalelement
 from . import matchers as matchers
+from . import strategies as strategies
 from .conditionalelement import ConditionalElement
 
 class Fact(dict[str, Any]):
