@@ -369,7 +369,7 @@ def explain(case: str, diagnosis: str, aim: str | None, name: str | None, form: 
     from .engine.knowledge.model import AT_LEAST_POSSIBLE
     from .engine.report import explained
     from .engine.report.paragraphs import Paragraph, wrapped
-    from .engine.report.phrases import DISCLAIMER
+    from .engine.report.phrases import foot_said
 
     knowledge = loaded(folder)
     subject = subject_named(diagnosis, knowledge)
@@ -409,9 +409,7 @@ def explain(case: str, diagnosis: str, aim: str | None, name: str | None, form: 
     elif is_diagnosis:
         said = "--to likely (or established, possible, unlikely, excluded) adds the smallest change that would make it so."
         paragraphs += [Paragraph(), Paragraph(said)]
-    alone = " (document only)" if knowledge.is_document_only else ""
-    foot = f"crampdx {__version__}, knowledge {knowledge.hash}{alone}. {DISCLAIMER}"
-    paragraphs += [Paragraph(), Paragraph(foot)]
+    paragraphs += [Paragraph(), Paragraph(foot_said(knowledge, __version__))]
     for line in wrapped(paragraphs, columns()):
         click.echo(line)
     return DONE

@@ -502,7 +502,7 @@ def expected(knowledge: Knowledge, inference: Inference) -> dict[str, Any]:
     fired = {rule for conclusion in inference.conclusions.values() for rule in conclusion.fired}
     found: dict[str, Any] = {
         "urgency": urgency_of(knowledge, inference),
-        "red_flags": JOINT.join(flag.id for flag in flags_in_order(knowledge, inference)),
+        "red_flags": JOINT.join(flag.id for flag in flags_in_order(knowledge, inference.red_flags)),
         "leading": leading_of(knowledge, inference),
         "rules": JOINT.join(rule for rule in knowledge.rules if rule in fired),
     }

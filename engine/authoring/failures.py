@@ -185,17 +185,7 @@ class _Search:
         if difference.subject == "urgency":
             levers = tuple(lever for lever in levers if self.valuation.of(lever.when) is True)
         subjects = [difference.subject] if difference.subject in self.knowledge.depends_on else []
-        return self._down(subjects) | frozenset(name for lever in levers for name in self._down(names_in(lever.when)))
-
-    def _down(self, names: Iterable[str]) -> frozenset[str]:
-        found: set[str] = set()
-        waiting = list(names)
-        while waiting:
-            name = waiting.pop()
-            if name not in found:
-                found.add(name)
-                waiting.extend(self.knowledge.depends_on.get(name, ()))
-        return frozenset(found)
+        return self.knowledge.below([*subjects, *(name for lever in levers for name in names_in(lever.when))])
 
     # Why it came out so ----------------------------------------------------------------------------------------------
 
@@ -273,7 +263,7 @@ class _Search:
                 leaves = found()
                 if not leaves:  # what is so whatever is known cannot be otherwise
                     continue
-                shared = len(self._down(names_in(lever.when)) & self.outcome.valuation.findings.keys())
+                shared = len(self.knowledge.below(names_in(lever.when)) & self.outcome.valuation.findings.keys())
                 needed, contradicted = _effort(leaves)
                 order = (needed, after, contradicted, -shared, lever.id)
                 if best is None or order < best[0]:

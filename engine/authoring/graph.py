@@ -402,10 +402,8 @@ class _Overview:
         for diagnosis in knowledge.order:
             for rule in knowledge.rules_of[diagnosis]:
                 yield DIAGNOSIS, diagnosis, rule.id, rule.when, rule
-            entry = knowledge.diagnoses[diagnosis]
-            for gate in (entry.needs, entry.likely_when):
-                if gate is not None:
-                    yield DIAGNOSIS, diagnosis, "", gate, None
+            for gate in knowledge.diagnoses[diagnosis].gates:
+                yield DIAGNOSIS, diagnosis, "", gate, None
         for flag in knowledge.red_flags.values():
             yield FLAG, flag.id, flag.id, flag.when, None
 

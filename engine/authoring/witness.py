@@ -116,8 +116,7 @@ def _support(knowledge: Knowledge, diagnosis: str) -> tuple[Condition, Condition
     entry = knowledge.diagnoses[diagnosis]
     rules = [rule for rule in knowledge.rules_of[diagnosis] if rule.is_for]
     rules.sort(key=lambda rule: (-knowledge.weighing.points(rule.then), rule.id))
-    needs = [condition for condition in (entry.needs, entry.likely_when) if condition is not None]
-    return All(tuple(needs)), AnyOf(tuple(rule.when for rule in rules[:MOST_WAYS]))
+    return All(entry.gates), AnyOf(tuple(rule.when for rule in rules[:MOST_WAYS]))
 
 
 class _Ways:

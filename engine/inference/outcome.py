@@ -74,7 +74,7 @@ def outcome(knowledge: Knowledge, findings: Findings, inference: Inference) -> O
         inference=inference,
         urgency=urgency_of(knowledge, inference),
         leading=leading_of(knowledge, inference),
-        red_flags=tuple((f, reasons_for(f.when, valuation)) for f in flags_in_order(knowledge, inference)),
+        red_flags=tuple((f, reasons_for(f.when, valuation)) for f in flags_in_order(knowledge, inference.red_flags)),
         open_red_flags=tuple(f.id for f in knowledge.red_flags.values() if valuation.of(f.when) is None),
         notes=tuple(
             (n, reasons_for(n.when, valuation))
@@ -137,9 +137,8 @@ def _missing(knowledge: Knowledge, valuation: Valuation, conclusion: Conclusion)
     ]
     weight = {"establishes": 9, "excludes": 9}
     open_rules.sort(key=lambda r: (-weight.get(r.then, abs(knowledge.weighing.points(r.then))), r.id))
-    conditions = [c for c in (diagnosis.needs, diagnosis.likely_when) if c is not None]
     names: dict[str, None] = {}
-    for condition in (*conditions, *(r.when for r in open_rules)):
+    for condition in (*diagnosis.gates, *(r.when for r in open_rules)):
         for name in missing(condition, valuation):
             if valuation.arises(name):
                 names[name] = None

@@ -190,10 +190,9 @@ def urgency_of(knowledge: Knowledge, inference: Inference) -> str:
     return highest([*flags, *(c.urgency for c in inference.conclusions.values())])
 
 
-def flags_in_order(knowledge: Knowledge, inference: Inference) -> tuple[RedFlag, ...]:
-    """The red flags that fired, the most urgent first."""
-    flags = (knowledge.red_flags[flag] for flag in inference.red_flags)
-    return tuple(sorted(flags, key=lambda flag: (-URGENCIES.index(flag.urgency), flag.id)))
+def flags_in_order(knowledge: Knowledge, flags: Iterable[str]) -> tuple[RedFlag, ...]:
+    """These red flags, the most urgent first."""
+    return tuple(sorted((knowledge.red_flags[f] for f in flags), key=lambda f: (-URGENCIES.index(f.urgency), f.id)))
 
 
 def leading_of(knowledge: Knowledge, inference: Inference) -> str:

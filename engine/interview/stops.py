@@ -123,7 +123,7 @@ def _wishes(knowledge: Knowledge, diagnosis: str, up: bool) -> tuple[Wish, ...]:
     entry = knowledge.diagnoses[diagnosis]
     yes, not_yes = YES, NO | UNKNOWN
     rules = [Wish(rule.when, yes if rule.is_for == up else not_yes) for rule in knowledge.rules_of[diagnosis]]
-    needs = [Wish(c, yes if up else not_yes) for c in (entry.needs, entry.likely_when) if c is not None]
+    needs = [Wish(c, yes if up else not_yes) for c in entry.gates]
     return (*rules, *needs, *(_bars(knowledge, up) if entry.is_of_exclusion else ()))
 
 

@@ -32,9 +32,8 @@ def conditions_of(knowledge: Knowledge) -> Iterable[tuple[str, Condition, Place]
     for link in knowledge.links.values():
         yield link.id, link.when, link.place
     for diagnosis in knowledge.diagnoses.values():
-        for condition in (diagnosis.needs, diagnosis.likely_when):
-            if condition is not None:
-                yield diagnosis.id, condition, diagnosis.place
+        for condition in diagnosis.gates:
+            yield diagnosis.id, condition, diagnosis.place
 
 
 def resting(knowledge: Knowledge) -> Iterable[tuple[str, str, Place]]:

@@ -348,6 +348,11 @@ class Diagnosis:
             return self.likely_needs or self.nothing_else
         return All((self.likely_needs, self.nothing_else))
 
+    @property
+    def gates(self) -> tuple[Condition, ...]:
+        """What must be yes before it is possible, and before it is likely, where anything must."""
+        return tuple(condition for condition in (self.needs, self.likely_when) if condition is not None)
+
 
 @dataclass(frozen=True)
 class Source:
@@ -563,16 +568,23 @@ class Knowledge:
         """Concepts, scores and gated findings, each after all that it rests on."""
         return tuple(sorted(self.depth, key=lambda name: (self.depth[name], name)))
 
+    def said_of(self, diagnosis: str) -> tuple[Condition, ...]:
+        """All conditions from which something follows about a diagnosis; of one of exclusion, all but what else is found."""
+        return *(rule.when for rule in self.rules_of[diagnosis]), *self.diagnoses[diagnosis].gates
+
+    def below(self, names: Iterable[str]) -> frozenset[str]:
+        """The names, and all that any of them rests on, down to the answers."""
+        found = set(names)
+        waiting = list(found)
+        while waiting:
+            new = set(self.depends_on.get(waiting.pop(), ())) - found
+            found |= new
+            waiting += new
+        return frozenset(found)
+
     def decided_for(self, names: Iterable[str]) -> tuple[str, ...]:
         """Those in `decision_order` that something about these names rests on."""
-        found: dict[str, None] = {}
-        waiting = [name for name in names if name in self.depth]
-        while waiting:
-            name = waiting.pop()
-            if name not in found:
-                found[name] = None
-                waiting += (other for other in self.depends_on[name] if other in self.depth)
-        return tuple(sorted(found, key=lambda name: (self.depth[name], name)))
+        return tuple(sorted(self.below(names) & self.depth.keys(), key=lambda name: (self.depth[name], name)))
 
 
 _NOT_HASHED = ("reviews", "hash", "is_document_only", "left_out")  # what is no knowledge

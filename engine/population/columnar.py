@@ -24,7 +24,7 @@ from typing import Any, Union
 
 import narwhals as nw
 
-from ..inference.weighing import levels_asking_for
+from ..inference.weighing import flags_in_order, levels_asking_for
 from ..knowledge.model import (
     AT_LEAST_LIKELY,
     AT_LEAST_POSSIBLE,
@@ -678,7 +678,7 @@ class _Results:
         return self._choice("urgency", choices, URGENCIES[0], URGENCIES)
 
     def _red_flags(self) -> nw.Expr:
-        flags = sorted(self.knowledge.red_flags.values(), key=lambda f: (-URGENCIES.index(f.urgency), f.id))
+        flags = flags_in_order(self.knowledge, self.knowledge.red_flags)
         return self._list("red_flags", [(flag.id, self.flags[flag.id]) for flag in flags])
 
     def _leading(self) -> nw.Expr:

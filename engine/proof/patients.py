@@ -98,9 +98,8 @@ class Patients:
         self._truths: dict[str, Known] = {}
         self._choices: dict[str, dict[str, Formula]] = {}
         self._amounts: dict[str, Amount] = {}
-        self._usual: dict[
-            str, list[Formula]
-        ] = {}  # no value is the end of a range, no reference interval a laboratory's own
+        # that no value is the end of a range, and no reference interval a laboratory's own
+        self._usual: dict[str, list[Formula]] = {}
         self.ratios: list[tuple[str, tuple[str, str]]] = []  # each with its dividend and divisor
         for finding in knowledge.findings.values():
             if finding.scale is not None and finding.scale.derived is not None:

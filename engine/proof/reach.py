@@ -66,8 +66,8 @@ class Prover:
             entry = knowledge.diagnoses.get(id)
             if entry is not None and entry.is_of_exclusion:  # which rests on everything
                 return Valuation(knowledge, findings)
-            for owner in (id, *(rule.id for rule in (knowledge.rules_of[id] if entry is not None else ()))):
-                names |= dict.fromkeys(n for condition in self.conditions.get(owner, ()) for n in names_in(condition))
+            said = self.conditions.get(id, ()) if entry is None else knowledge.said_of(id)
+            names |= dict.fromkeys(name for condition in said for name in names_in(condition))
         return Valuation(knowledge, findings, knowledge.decided_for(names))
 
     def patient(self, *wanted: Formula) -> Given | None:

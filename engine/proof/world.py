@@ -86,20 +86,8 @@ class World:
 
     def near(self, names: Iterable[str], *diagnoses: str) -> frozenset[str]:
         """The ids of all that speaks of what these names and the rules of these diagnoses speak of, at whatever remove."""
-        entries = [self.knowledge.diagnoses[diagnosis] for diagnosis in diagnoses]
-        said = [rule.when for diagnosis in diagnoses for rule in self.knowledge.rules_of[diagnosis]]
-        said += [condition for entry in entries for condition in (entry.needs, entry.likely_when) if condition is not None]
-        return self.resting_on(self.below([*names, *(name for condition in said for name in names_in(condition))]))
-
-    def below(self, names: Iterable[str]) -> frozenset[str]:
-        """The names, and all that any of them rests on, down to the answers."""
-        found = set(names)
-        waiting = list(found)
-        while waiting:
-            new = set(self.knowledge.depends_on.get(waiting.pop(), ())) - found
-            found |= new
-            waiting += new
-        return frozenset(found)
+        said = [condition for diagnosis in diagnoses for condition in self.knowledge.said_of(diagnosis)]
+        return self.resting_on(self.knowledge.below([*names, *(name for condition in said for name in names_in(condition))]))
 
     def of(self, condition: Condition) -> Known:
         """When the condition is known yes, and when no."""

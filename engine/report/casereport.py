@@ -23,7 +23,7 @@ from ..knowledge.model import (
 )
 from .basis import reviews, sources_of
 from .explained import cap_said, outdone_said, rule_said, steps_said
-from .phrases import DISCLAIMER, exclusion_said, findings_said, leading_said, still_open, urgency_said
+from .phrases import exclusion_said, findings_said, foot_said, leading_said, still_open, urgency_said
 from .words import counted, mark_of, standing_and_urgency
 
 KNOWN_BY = {PATIENT: "Told by the patient", EXAMINER: "Found on examination", LABORATORY: "Measured or imaged"}
@@ -247,8 +247,7 @@ def _foot(outcome: Outcome, version: str) -> Iterator[str]:
     knowledge = outcome.knowledge
     used, reviewed = reviews(outcome)
     yield f"Reviewed: {reviewed} of {counted(used, 'rule')} used here; the knowledge base holds {len(knowledge.sourced)}."
-    alone = " (document only)" if knowledge.is_document_only else ""
-    yield f"crampdx {version}, knowledge {knowledge.hash}{alone}. {DISCLAIMER}"
+    yield foot_said(knowledge, version)
     yield "A level says how well the findings support a diagnosis; it is no probability. Unknown is never taken as no."
 
 

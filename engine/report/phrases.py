@@ -13,6 +13,12 @@ DISCLAIMER = "Decision support for health professionals and for learning; not a 
 _MOST_MISSING = 6
 
 
+def foot_said(knowledge: Knowledge, version: str) -> str:
+    """What every report ends with: what it was made by and from, and what it is."""
+    alone = " (document only)" if knowledge.is_document_only else ""
+    return f"crampdx {version}, knowledge {knowledge.hash}{alone}. {DISCLAIMER}"
+
+
 def urgency_said(outcome: Outcome) -> str:
     """The urgency with what makes it so; where nothing does, how much is not ruled out."""
     word = outcome.urgency.upper()

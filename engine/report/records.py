@@ -15,7 +15,10 @@ SCHEMA_VERSION = 1
 
 def envelope(version: str, knowledge: Knowledge, cases: list[dict[str, Any]]) -> dict[str, Any]:
     """The whole document for these cases."""
-    return {"schema_version": SCHEMA_VERSION, "version": version, "knowledge": knowledge.hash} | {
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "version": version,
+        "knowledge": knowledge.hash,
         "document_only": knowledge.is_document_only,
         "cases": cases,
     }

@@ -12,11 +12,11 @@ from ..knowledge.model import AT_LEAST_POSSIBLE, Knowledge
 from .basis import reviews, sources_of
 from .paragraphs import NARROWEST
 from .phrases import (
-    DISCLAIMER,
     by_way_of,
     cited,
     exclusion_said,
     findings_said,
+    foot_said,
     leading_said,
     still_open,
     urgency_said,
@@ -97,8 +97,7 @@ def print_outcome(console: Console, name: str, outcome: Outcome, version: str, w
     used, reviewed = reviews(outcome)
     if used:
         _entry(console, "", f"Reviewed: {reviewed} of {counted(used, 'rule')} used here.", "dim", indent=0)
-    alone = " (document only)" if knowledge.is_document_only else ""
-    _entry(console, "", f"crampdx {version}, knowledge {knowledge.hash}{alone}. {DISCLAIMER}", "dim", indent=0)
+    _entry(console, "", foot_said(knowledge, version), "dim", indent=0)
 
 
 def summary(outcome: Outcome) -> str:
