@@ -302,7 +302,7 @@ def _print_csv(rows: Iterable[tuple[str, ...]]) -> None:
 def show(id: str, compiled: bool, folder: Path | None) -> int:
     """Show a finding, concept, score, rule, red flag, note, source or diagnosis as its author wrote it, who uses it, and
     whether what concludes something has been reviewed."""
-    from .engine.authoring.reference import everything, review_of, users_of, written
+    from .engine.authoring.reference import everything, review_of, users_in, written
     from .engine.knowledge.loader import BUILT_IN
     from .engine.knowledge.problems import did_you_mean
 
@@ -326,7 +326,7 @@ def show(id: str, compiled: bool, folder: Path | None) -> int:
     click.echo(f"# {place.file}:{place.line}")
     file = Path(place.file) if folder else BUILT_IN / place.file
     click.echo(written(file.read_text(encoding="utf-8"), place, whole=id in knowledge.diagnoses))
-    users = users_of(knowledge, id)
+    users = users_in(knowledge).get(id, ())
     if users:
         click.echo("\n# used by: " + ", ".join(users))
     review = review_of(knowledge, id)

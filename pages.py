@@ -19,7 +19,6 @@ from .shared import (
     knowledge_option,
     loaded,
     print_problems,
-    reasoner_for,
     regression_files,
     subject_named,
 )
@@ -114,15 +113,13 @@ def evidence(cases: Path, folder: Path | None) -> int:
     from .engine.authoring.evidence import evidence_page
 
     knowledge = loaded(folder)
-    reasoner = reasoner_for(knowledge)
     read = all_cases(case_files((str(cases),)), knowledge)
     if read is None:
         return BAD_CASE
-    concluded = [(case, reasoner.conclude(case.findings)) for case in read]
-    if not concluded:
+    if not read:
         click.echo(f"no case in {cases}", err=True)
         return NOTHING
-    click.echo(evidence_page(knowledge, concluded), nl=False)
+    click.echo(evidence_page(knowledge, read), nl=False)
     return DONE
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from crampdx.engine.inference.outcome import Outcome
 from crampdx.engine.inference.reasoner import Reasoner
+from crampdx.engine.inference.reference import infer
+from crampdx.engine.inference.weighing import Inference
 from crampdx.engine.knowledge.cases import Case, read_cases
 from crampdx.engine.knowledge.loader import BUILT_IN, load
 from crampdx.engine.knowledge.model import Knowledge
@@ -40,6 +42,17 @@ def all_cases() -> tuple[Case, ...]:
     return tuple(case for path in sorted(CASES.glob("*.yaml")) for case in cases_of(path.name))
 
 
+_meant: dict[tuple[str, str], Inference] = {}
+
+
+def meant(case: Case) -> Inference:
+    """What the reference meaning says of a case of tests/cases; worked out once in a run of the tests."""
+    key = (case.place.file, case.name)
+    if key not in _meant:
+        _meant[key] = infer(built_in(), case.findings)
+    return _meant[key]
+
+
 _outcomes: dict[tuple[str, str], Outcome] = {}
 
 
@@ -49,3 +62,8 @@ def concluded(case: Case) -> Outcome:
     if key not in _outcomes:
         _outcomes[key] = reasoner().conclude(case.findings)
     return _outcomes[key]
+
+
+def disagreements(found: Inference, meant: Inference) -> tuple[str, ...]:
+    """In what two inferences about one patient differ; the order in which rules fired is nobody's but Experta's."""
+    return tuple(part for part in ("conclusions", "red_flags", "said") if getattr(found, part) != getattr(meant, part))

@@ -1,4 +1,5 @@
-"""Each case of a file in tests/cases is a test of its own; a failure shows the case and the difference, no traceback."""
+"""Each case of a file in tests/cases is a test of its own: Experta concludes what is expected, and all that the reference
+meaning concludes. A failure shows the case and the difference, no traceback."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from crampdx.engine.inference.reasoner import Reasoner
 from crampdx.engine.knowledge.cases import Case
 from crampdx.engine.knowledge.model import Knowledge
 
-from at_hand import CASES, all_cases, built_in, cases_of, concluded, reasoner
+from at_hand import CASES, all_cases, built_in, cases_of, concluded, disagreements, meant, reasoner
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -48,8 +49,7 @@ def pytest_collect_file(parent: pytest.Collector, file_path: Path) -> pytest.Col
 class CaseFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         for case in cases_of(self.path.name):
-            if case.expected:
-                yield CaseItem.from_parent(self, name=case.name, case=case)
+            yield CaseItem.from_parent(self, name=case.name, case=case)
 
 
 class CaseItem(pytest.Item):
@@ -58,9 +58,11 @@ class CaseItem(pytest.Item):
         self.case = case
 
     def runtest(self) -> None:
-        found = differences(self.case, concluded(self.case))
+        outcome = concluded(self.case)
+        found = [*map(str, differences(self.case, outcome))]
+        found += [f"{part}: Experta and the reference differ" for part in disagreements(outcome.inference, meant(self.case))]
         if found:
-            raise CaseFailed("\n".join(map(str, found)))
+            raise CaseFailed("\n".join(found))
 
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
         if isinstance(excinfo.value, CaseFailed):

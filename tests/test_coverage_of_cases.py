@@ -6,13 +6,11 @@ from crampdx.engine.authoring.coverage import coverage_of
 from crampdx.engine.authoring.killing import Trial
 from crampdx.engine.authoring.mutation import ADVICE, DANGEROUS, EXCLUDES, RED_FLAG, SCORE, mutants_of
 from crampdx.engine.authoring.survivors import tried
-from crampdx.engine.inference.outcome import outcome
-from crampdx.engine.inference.reference import infer
 from crampdx.engine.knowledge.model import LEVELS
 from crampdx.engine.proof.differing import telling_apart
 from crampdx.engine.proof.reach import Prover
 
-from at_hand import all_cases, built_in, cases_of
+from at_hand import all_cases, built_in, cases_of, meant
 
 
 def test_every_rule_flag_note_and_advice_fires_in_some_case() -> None:
@@ -21,7 +19,7 @@ def test_every_rule_flag_note_and_advice_fires_in_some_case() -> None:
     tried: set[str] = set()
     for case in all_cases():
         if case.expected:
-            inference = infer(knowledge, case.findings)
+            inference = meant(case)
             tried |= {rule for c in inference.conclusions.values() for rule in c.fired}
             tried |= set(inference.red_flags) | inference.said
     things = (knowledge.rules, knowledge.red_flags, knowledge.notes, knowledge.scope, knowledge.advice)
@@ -35,8 +33,7 @@ def test_every_diagnosis_is_seen_at_its_levels() -> None:
     knowledge = built_in()
     seen: dict[str, set[str]] = {d: set() for d in knowledge.diagnoses}
     for case in all_cases():
-        result = outcome(knowledge, case.findings, infer(knowledge, case.findings))
-        for diagnosis, conclusion in result.inference.conclusions.items():
+        for diagnosis, conclusion in meant(case).conclusions.items():
             seen[diagnosis].add(conclusion.level)
     for diagnosis, levels in seen.items():
         assert {"possible", "likely", "undecided", "not assessed", "unlikely"} <= levels, diagnosis

@@ -16,7 +16,6 @@ from crampdx.engine.knowledge.model import AT_LEAST_POSSIBLE, LEVELS, URGENCIES,
 from crampdx.engine.knowledge.problems import Problems
 from crampdx.engine.knowledge.quantities import plain
 
-from at_hand import concluded as experta_concluded
 from small_worlds import COLOURS, YES_NO, dumped, knowledge_texts, patients, small_knowledge
 
 SETTINGS = settings(max_examples=300, deadline=None, database=None, suppress_health_check=list(HealthCheck))
@@ -168,23 +167,13 @@ def test_every_case_with_one_more_finding_keeps_every_promise(knowledge: Knowled
     """Each regression case, and the same with single findings more: where urgency can fall, it falls by a named rule."""
     dice = random.Random(SEED)
     names = [n for n, f in knowledge.findings.items() if not f.recorded_only]
-    for case in all_cases[::3]:
+    for case in all_cases[::5]:
         result = concluded(knowledge, case.findings)
         known = {name: scalar.text for name, scalar in case.given.items()}
         for name in dice.sample(names, 4):
             more = read({name: random_value(knowledge, name, dice), **known}, knowledge)
             if more is not None:
                 holds_when_more_is_known(result, concluded(knowledge, more.findings))
-
-
-def test_experta_agrees_with_the_reference_on_every_case(knowledge: Knowledge, all_cases: tuple[Case, ...]) -> None:
-    """The compiled built-in knowledge base concludes what the meaning says, case after case on one engine."""
-    for case in all_cases:
-        meant = infer(knowledge, case.findings)
-        got = experta_concluded(case).inference
-        assert got.conclusions == meant.conclusions, case.name
-        assert got.red_flags == meant.red_flags, case.name
-        assert got.said == meant.said, case.name
 
 
 def test_nothing_known_is_the_documents_own_list(reasoner: Any, knowledge: Knowledge) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..inference.reference import conclusion_about
 from ..inference.weighing import levels_meant
 from ..knowledge.cases import Case
 from ..knowledge.checks import conditions_of
 from ..knowledge.model import Knowledge, Leaf, leaves
 from ..knowledge.problems import Place
-from ..knowledge.truth import Truth, Valuation, truth_word
+from ..knowledge.truth import Truth, truth_word
+from .killing import Trial
+from .masks import Mask
 
 ORIGINS = ("evidence", "recorded", "other")  # where a case says it is from; `other` says nothing
 TRUTHS: tuple[Truth, ...] = (True, False, None)
@@ -58,13 +59,16 @@ class Coverage:
 def coverage_of(knowledge: Knowledge, cases: Iterable[Case]) -> Coverage:
     """What the cases exercise. A rule has fired where its condition is known yes, and not fired where it is known no: that a
     rule is silent because nothing is known shows nothing."""
+    trial = Trial(knowledge, tuple(cases))
+    of_origin = dict.fromkeys(ORIGINS, 0)
+    for number, case in enumerate(trial.cases):
+        of_origin[case.origin if case.origin in ORIGINS else "other"] |= 1 << number
     targets = _Targets(knowledge)
-    seen = {target: Counter[str]() for target in targets.all}
-    for case in cases:
-        origin = case.origin if case.origin in ORIGINS else "other"
-        for target in targets.met_by(case):
-            seen[target][origin] += 1
-    return Coverage(seen)
+    seen: dict[Target, Mask] = dict.fromkeys(targets.all, 0)
+    for target, some in targets.met_in(trial):
+        seen[target] |= some
+    counts = {target: {o: (some & all_of).bit_count() for o, all_of in of_origin.items()} for target, some in seen.items()}
+    return Coverage({target: Counter(each) for target, each in counts.items()})
 
 
 class _Targets:
@@ -77,21 +81,20 @@ class _Targets:
         clauses = [t for by_truth in self._of_clause.values() for ts in by_truth.values() for t in ts]
         return (*rules, *dict.fromkeys(clauses), *self._of_level.values())
 
-    def met_by(self, case: Case) -> Iterator[Target]:
-        """Every target that the case brings about, each once."""
-        valuation = Valuation(self.knowledge, case.findings)
+    def met_in(self, trial: Trial) -> Iterator[tuple[Target, Mask]]:
+        """Every target with the cases that bring it about, a part of them at a time."""
         for id, by_truth in self._of_rule.items():
-            truth = valuation.of(self.knowledge.rules[id].when)
-            if truth is not None:
-                yield by_truth[truth]
-        met: dict[Target, None] = {}
+            truths = trial.truths[id]
+            yield by_truth[True], truths.yes
+            yield by_truth[False], truths.no
         for leaf, by_value in self._of_clause.items():
-            met |= dict.fromkeys(by_value[valuation.of(leaf)])
-        yield from met
-        for diagnosis in self.knowledge.diagnoses:
-            level = conclusion_about(self.knowledge, valuation, diagnosis).level
-            if (diagnosis, level) in self._of_level:
-                yield self._of_level[diagnosis, level]
+            for truth, some in trial.reading.of(leaf).parts(trial.patients.everyone):
+                for target in by_value[truth]:
+                    yield target, some
+        for diagnosis, parts in trial.parts.items():
+            for part in parts:
+                if (diagnosis, part.conclusion.level) in self._of_level:
+                    yield self._of_level[diagnosis, part.conclusion.level], part.cases
 
     @cached_property
     def _of_rule(self) -> dict[str, dict[Truth, Target]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ..inference.explanation import needed_in_words, title_of
 from ..knowledge.cases import Case
@@ -37,7 +38,8 @@ from ..knowledge.truth import Valuation
 from ..report.words import counted
 from .evidence import section_of
 from .markdown import anchor, plain_text, way
-from .reference import review_state, users_of
+from .masks import Reading
+from .reference import review_state, users_in
 
 _EVIDENCE = "evidence.md"  # the page of the evidence stands beside the first page
 _OF_EXCLUSION = (
@@ -246,9 +248,12 @@ class Entries:
             yield "- guaranteed by " + ", ".join(self.page.id(guarantee.id) for guarantee in by)
 
     def users(self, id: str) -> str:
-        headed = {*self.knowledge.sourced}
-        users = users_of(self.knowledge, id)
+        headed, users = self.knowledge.sourced, self._users.get(id, ())
         return ", ".join(self.page.id(user) if user in headed else f"`{user}`" for user in users) or "nothing"
+
+    @cached_property
+    def _users(self) -> Mapping[str, tuple[str, ...]]:
+        return users_in(self.knowledge)
 
     # All of a kind
 
@@ -306,13 +311,11 @@ class Entries:
 def uses_of(knowledge: Knowledge, cases: Iterable[Case]) -> Counter[tuple[str, bool]]:
     """Of each thing with a condition, in how many cases that is known to hold, and in how many known not to."""
     conditions = {id: thing.when for id, thing in knowledge.sourced.items() if not isinstance(thing, Score)}
+    reading = Reading.whole(knowledge, [case.findings for case in cases])
     uses: Counter[tuple[str, bool]] = Counter()
-    for case in cases:
-        valuation = Valuation(knowledge, case.findings)
-        for id, condition in conditions.items():
-            truth = valuation.of(condition)
-            if truth is not None:
-                uses[id, truth] += 1
+    for id, condition in conditions.items():
+        truths = reading.of(condition)
+        uses[id, True], uses[id, False] = truths.yes.bit_count(), truths.no.bit_count()
     return uses
 
 

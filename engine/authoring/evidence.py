@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
-from ..inference.outcome import Outcome
 from ..knowledge.cases import Case
 from ..knowledge.model import Knowledge
-from .reference import users_of
+from .killing import Trial
+from .masks import Mask
+from .reference import users_in
 
 _TITLES = {"IC": "Intermediate concepts", "RF": "Red flags"}
 
 
-def evidence_page(knowledge: Knowledge, cases: Iterable[tuple[Case, Outcome]]) -> str:
+def evidence_page(knowledge: Knowledge, cases: Sequence[Case]) -> str:
     """Markdown: for each row, the things that code it and how many cases make them fire or name them; or why it is not
     coded."""
-    used: dict[str, set[int]] = {}
-    for number, (case, outcome) in enumerate(cases):
-        fired = {r for c in outcome.inference.conclusions.values() for r in c.fired}
-        fired |= set(outcome.inference.red_flags) | outcome.inference.said
-        fired |= {name for name, truth in outcome.valuation.decided.items() if truth}
-        fired |= {e.subject for e in case.expected}
-        for id in fired:
-            used.setdefault(id, set()).add(number)
+    used, users = _used(knowledge, cases), users_in(knowledge)
     lines = [
         "# What became of the evidence",
         "",
@@ -37,7 +32,7 @@ def evidence_page(knowledge: Knowledge, cases: Iterable[tuple[Case, Outcome]]) -
     groups: dict[str, list[str]] = {}
     for row in knowledge.register.values():
         groups.setdefault(_group(row.id), []).append(row.id)
-    coded = sum(1 for row in knowledge.register if users_of(knowledge, row))
+    coded = sum(1 for row in knowledge.register if users.get(row))
     reasons = sum(1 for row in knowledge.register.values() if row.not_coded)
     lines += [f"{len(knowledge.register)} rows: {coded} coded, {reasons} not coded with a reason.", ""]
     for group in sorted(groups, key=lambda g: (g in _TITLES, len(g), g)):
@@ -46,13 +41,25 @@ def evidence_page(knowledge: Knowledge, cases: Iterable[tuple[Case, Outcome]]) -
         for id in sorted(groups[group]):
             row = knowledge.register[id]
             by = [
-                f"`{user}`" + ("" if user in knowledge.links else f" ({len(used.get(user, ()))})")
-                for user in users_of(knowledge, id)
+                f"`{user}`" + ("" if user in knowledge.links else f" ({used[user].bit_count()})")
+                for user in users.get(id, ())
             ]
             what = ", ".join(by) if by else f"not coded: {row.not_coded}" if row.not_coded else "NOT LISTED"
             lines.append(f"| {id} | {_cell(row.finding)} | {row.strength} | {_cell(what)} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def _used(knowledge: Knowledge, cases: Sequence[Case]) -> Mapping[str, Mask]:
+    """By the id of anything, the cases in which it fires or is yes, or which expect something of it."""
+    trial = Trial(knowledge, cases)
+    used: dict[str, Mask] = defaultdict(int)
+    for id, truths in (*trial.truths.items(), *trial.reading.decided.items()):
+        used[id] |= truths.yes
+    for id, by_wanted in trial.expectations.items():
+        for expecting in by_wanted.values():
+            used[id] |= expecting
+    return used
 
 
 def section_of(row: str) -> str:

@@ -33,7 +33,7 @@ from ..knowledge.model import (
 )
 from ..knowledge.quantities import in_words
 from ..knowledge.truth import Truth, truth_word
-from .masks import Mask, Patients, Reading, Truths, members
+from .masks import Mask, Reading, Truths, members
 from .mutation import Mutant, Thing
 from .regression import meets
 
@@ -67,10 +67,8 @@ class Trial:
     def __init__(self, knowledge: Knowledge, cases: Sequence[Case]) -> None:
         self.knowledge = knowledge
         self.cases = tuple(cases)
-        self.patients = Patients([case.findings for case in cases])
-        self.reading = Reading(self.patients)
-        for name in knowledge.decision_order:
-            self.reading.decide(knowledge, name)
+        self.reading = Reading.whole(knowledge, [case.findings for case in cases])
+        self.patients = self.reading.patients
         self.rank_of_order = {diagnosis: place for place, diagnosis in enumerate(knowledge.order)}
         self._weighed: dict[tuple[str, Standing], Conclusion] = {}
         self._met: dict[tuple[str, str, str], bool] = {}

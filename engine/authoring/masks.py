@@ -102,6 +102,14 @@ class Reading:
         self.decided: dict[str, Truths] = {}
         self.totals: dict[str, dict[Interval, Mask]] = {}
 
+    @classmethod
+    def whole(cls, knowledge: Knowledge, findings: Sequence[Findings]) -> Reading:
+        """With all that follows for these patients decided."""
+        reading = cls(Patients(findings))
+        for name in knowledge.decision_order:
+            reading.decide(knowledge, name)
+        return reading
+
     def copy(self) -> Reading:
         """Another with the same values, to be decided otherwise."""
         other = Reading(self.patients)

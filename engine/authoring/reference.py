@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
+
 from ..knowledge.canonical import digest
 from ..knowledge.checks import resting
 from ..knowledge.model import Knowledge
@@ -60,9 +63,15 @@ def review_state(knowledge: Knowledge, id: str) -> str:
     return f"changed since its review of {review.date} ({review.role})"
 
 
-def users_of(knowledge: Knowledge, id: str) -> tuple[str, ...]:
-    """The ids of what rests on a thing: conditions that name it, things that cite it."""
-    users = {owner for owner, name, _ in resting(knowledge) if name == id}
-    users.update(link.id for link in knowledge.links.values() if id in (link.cause, link.effect))
-    users.update(name for name, thing in knowledge.sourced.items() if id in thing.source or id in thing.evidence)
-    return tuple(sorted(users - {id}))
+def users_in(knowledge: Knowledge) -> Mapping[str, tuple[str, ...]]:
+    """By the id of a thing, source or row, the ids of what rests on it: conditions that name it, things that cite it."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for owner, name, _ in resting(knowledge):
+        found[name].add(owner)
+    for link in knowledge.links.values():
+        found[link.cause].add(link.id)
+        found[link.effect].add(link.id)
+    for name, thing in knowledge.sourced.items():
+        for cited in (*thing.source, *thing.evidence):
+            found[cited].add(name)
+    return {id: tuple(sorted(users - {id})) for id, users in found.items()}

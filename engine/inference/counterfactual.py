@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from ..knowledge.model import KNOWERS, Answer, Compare, Diagnosis, Findings, Knowledge
-from ..knowledge.quantities import plain
+from ..knowledge.quantities import amount, plain
 from ..knowledge.truth import Valuation, leaf_truth
 from .bounds import NO, YES, opposite
 from .explanation import NOT_KNOWN, reaches
@@ -340,7 +340,7 @@ class _Search:
         answer = best[name]
         within = ""
         if answer.quantity is not None:
-            after = f"{plain(_exact(answer))} {self.values.scale(name).unit}"
+            after = amount(_exact(answer), self.values.scale(name).unit)
             if not self.values.is_input(name):
                 rest = {n: a for n, a in best.items() if n != name}
                 will_do = {_exact(m[name]) for m in members if {n: a for n, a in m.items() if n != name} == rest}
@@ -365,10 +365,10 @@ class _Search:
         if low == high:
             return ""
         if first == 0:
-            return f"{plain(high)} {unit} or less"
+            return f"{amount(high, unit)} or less"
         if last == len(cells) - 1:
-            return f"{plain(low)} {unit} or more"
-        return f"{plain(low)} to {plain(high)} {unit}"
+            return f"{amount(low, unit)} or more"
+        return f"{plain(low)} to {amount(high, unit)}"
 
 
 def _enough(gains: list[Gain], short: Decimal, strict: bool, left: int) -> Found | None:

@@ -33,7 +33,7 @@ from ..knowledge.model import (
     Rule,
     Score,
 )
-from ..knowledge.quantities import in_words, plain
+from ..knowledge.quantities import amount, in_words, plain
 from ..knowledge.truth import Truth, Valuation
 from .justification import Reason, reasons_for, value_in_words
 from .outcome import Outcome
@@ -43,7 +43,6 @@ DIAGNOSIS, RED_FLAG, CONCEPT, SCORE, FINDING = "diagnosis", "red flag", "concept
 ALL_OF, SOME_OF, ITEM = "all of", "some of", "item"  # kinds of a `Lack` that is no name
 NOT_KNOWN = "not known"
 AIM = "likely"  # what `why_not` asks about where nothing else is said
-_UNSAID = ("ratio", "count")  # units of plain numbers
 _OPPOSITE = {">=": "<", ">": "<=", "<": ">=", "<=": ">"}
 
 
@@ -485,10 +484,7 @@ def needed_in_words(leaf: Leaf, valuation: Valuation, wanted: bool = True) -> st
     if isinstance(leaf, Compare):
         scale = knowledge.findings[leaf.name].scale if leaf.name in knowledge.findings else None
         unit = "points" if scale is None else scale.unit
-        if scale is None and leaf.limit == 1:
-            unit = "point"
-        limit = plain(leaf.limit) + ("" if unit in _UNSAID else f" {unit}")
-        return _compared(leaf.operator if wanted else _OPPOSITE[leaf.operator], limit)
+        return _compared(leaf.operator if wanted else _OPPOSITE[leaf.operator], amount(leaf.limit, unit))
     scale = knowledge.findings[leaf.name].scale
     assert scale is not None
     answer = valuation.findings.get(leaf.name)
@@ -496,7 +492,7 @@ def needed_in_words(leaf: Leaf, valuation: Valuation, wanted: bool = True) -> st
     if isinstance(leaf, OutOfRange):
         between = f" of {plain(interval[0])} to {plain(interval[1])}" if interval is not None else ""
         return f"{'' if wanted else 'not '}{leaf.side} its reference interval{between}"
-    upper = f" of {plain(interval[1])} {scale.unit}" if interval is not None else ""
+    upper = f" of {amount(interval[1], scale.unit)}" if interval is not None else ""
     operator = leaf.operator if wanted else _OPPOSITE[leaf.operator]
     return _compared(operator, f"{plain(leaf.factor)} times its upper limit{upper}")
 

@@ -122,6 +122,17 @@ def plain(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+_COUNTED = ("minutes", "hours", "days", "weeks", "months", "years", "points")
+_UNSAID = ("ratio", "count")  # units of plain numbers
+
+
+def amount(value: Decimal, unit: str) -> str:
+    """A number with its unit as people say it: `3.1 mmol/L`, `1 week`; a ratio without."""
+    if unit in _UNSAID:
+        return plain(value)
+    return f"{plain(value)} {unit[:-1] if value == 1 and unit in _COUNTED else unit}"
+
+
 def in_words(value: Interval, unit: str) -> str:
     """`3.1 mmol/L`, `> 20000 U/L`, `3 to 5 points`."""
     if value.exact is not None:

@@ -38,17 +38,17 @@ def truth_word(truth: Truth) -> str:
 
 
 def combined(condition: Condition, leaf: Callable[[Condition], Truth]) -> Truth:
-    """The value of a tree, given the values of its leaves."""
+    """The value of a tree, given the values of its leaves; no more of them are asked for than decide it."""
+    if isinstance(condition, LEAVES):  # most are
+        return leaf(condition)
     if isinstance(condition, Not):
         inner = combined(condition.child, leaf)
         return None if inner is None else not inner
     if isinstance(condition, All):
         return conjunction(combined(c, leaf) for c in condition.children)
     if isinstance(condition, AnyOf):
-        return at_least(1, [combined(c, leaf) for c in condition.children])
-    if isinstance(condition, AtLeast):
-        return at_least(condition.count, [combined(c, leaf) for c in condition.children])
-    return leaf(condition)
+        return disjunction(combined(c, leaf) for c in condition.children)
+    return at_least(condition.count, [combined(c, leaf) for c in condition.children])
 
 
 def conjunction(values: Iterable[Truth]) -> Truth:
@@ -59,6 +59,16 @@ def conjunction(values: Iterable[Truth]) -> Truth:
             return False
         unknown = unknown or value is None
     return None if unknown else True
+
+
+def disjunction(values: Iterable[Truth]) -> Truth:
+    """Yes as soon as one is yes, no when all are no."""
+    unknown = False
+    for value in values:
+        if value:
+            return True
+        unknown = unknown or value is None
+    return None if unknown else False
 
 
 def at_least(count: int, values: list[Truth]) -> Truth:
@@ -77,6 +87,7 @@ class Valuation:
         self.findings = findings
         self.decided: dict[str, Truth] = {}
         self.scores: dict[str, Interval] = {}
+        self._known: dict[int, tuple[Condition, Truth]] = {}  # by identity; each is held here, so that none is another
         for name in knowledge.decision_order if decided is None else decided:
             if name in knowledge.concepts:
                 self.decided[name] = self.of(knowledge.concepts[name].when)
@@ -87,7 +98,12 @@ class Valuation:
 
     def of(self, condition: Condition) -> Truth:
         """Whether the condition is known yes, known no, or unknown."""
-        return combined(condition, self._leaf)
+        if isinstance(condition, LEAVES):
+            return self._leaf(condition)
+        known = self._known.get(id(condition))
+        if known is None:
+            known = self._known[id(condition)] = (condition, combined(condition, self._leaf))
+        return known[1]
 
     def truth_of(self, name: str) -> Truth:
         """Whether the yes-no finding or concept is known yes, known no, or unknown."""

@@ -13,7 +13,7 @@ from ..inference.weighing import Conclusion, highest, is_listed, ranked
 from ..interview.consultation import Consultation, served_by
 from ..knowledge.cases import derived_value
 from ..knowledge.model import AT_LEAST_POSSIBLE, CHOICE, Answer, Condition, Finding, Findings, Knowledge, Scale
-from ..knowledge.quantities import Interval, plain, rounded
+from ..knowledge.quantities import Interval, amount, plain, rounded
 from ..knowledge.truth import Valuation, leaf_truth, names_in
 from ..report.paragraphs import Paragraph
 from ..report.words import counted, lowered
@@ -199,11 +199,11 @@ def _ranges(scale: Scale, beginnings: list[Decimal], effect: Callable[[str], str
         if (first, last) == (low, high):
             label = "any value"
         elif first == low:
-            label = f"up to {plain(last)} {scale.unit}"
+            label = f"up to {amount(last, scale.unit)}"
         elif last == high:
-            label = f"{plain(first)} {scale.unit} or more"
+            label = f"{amount(first, scale.unit)} or more"
         else:
-            label = f"{plain(first)} {scale.unit}" if first == last else f"{plain(first)} to {plain(last)} {scale.unit}"
+            label = amount(first, scale.unit) if first == last else f"{plain(first)} to {amount(last, scale.unit)}"
         yield label, said
 
 
