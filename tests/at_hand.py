@@ -53,15 +53,9 @@ def meant(case: Case) -> Inference:
     return _meant[key]
 
 
-_outcomes: dict[tuple[str, str], Outcome] = {}
-
-
 def concluded(case: Case) -> Outcome:
-    """What Experta concludes about a case of tests/cases; each case is reasoned over once in a run of the tests."""
-    key = (case.place.file, case.name)
-    if key not in _outcomes:
-        _outcomes[key] = reasoner().conclude(case.findings)
-    return _outcomes[key]
+    """What Experta concludes about a case of tests/cases. Not kept: the outcomes of all cases fill gigabytes."""
+    return reasoner().conclude(case.findings)
 
 
 def disagreements(found: Inference, meant: Inference) -> tuple[str, ...]:

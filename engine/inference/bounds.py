@@ -85,6 +85,7 @@ class Horizon:
         self.knowledge = knowledge
         self._roots: dict[int, _Root] = {}
         self._under: dict[str, frozenset[str]] = {}
+        self._deciding: dict[str, frozenset[str]] = {}
         self._cases: dict[str, tuple[Case, ...]] = {}
         self.scores = {name: _compiled_score(self, score) for name, score in knowledge.scores.items()}
 
@@ -95,6 +96,18 @@ class Horizon:
             names = frozenset[str]().union(*(self._names_under(leaf.name) for leaf in leaves(condition)))
             found = self._roots[id(condition)] = _Root(condition, self._compile(condition), names)
         return found
+
+    def deciding(self, diagnosis: str) -> frozenset[str]:
+        """The findings that can have a say in what is concluded about a diagnosis; in one of exclusion, through all else."""
+        if diagnosis not in self._deciding:
+            knowledge = self.knowledge
+            entry = knowledge.diagnoses[diagnosis]
+            found = {name for condition in knowledge.said_of(diagnosis) for name in self.root(condition).rests_on}
+            if entry.is_of_exclusion:
+                found |= {name for flag in knowledge.red_flags.values() for name in self.root(flag.when).rests_on}
+                found |= {name for other in knowledge.before_exclusion for name in self.deciding(other)}
+            self._deciding[diagnosis] = frozenset(found)
+        return self._deciding[diagnosis]
 
     @cached_property
     def impossible_of(self) -> Mapping[str, tuple[Condition, ...]]:
@@ -327,9 +340,14 @@ class View:
 
     def reach(self, diagnosis: str) -> Range:
         """The levels that the diagnosis may have, and its points; never too few."""
-        if diagnosis not in self._reach:
-            self._reach[diagnosis] = self._reach_of(diagnosis)
-        return self._reach[diagnosis]
+        found = self._reach.get(diagnosis)
+        if found is None:
+            if self._above is not None and self.horizon.deciding(diagnosis).isdisjoint(self._changed):
+                found = self._above.reach(diagnosis)
+            else:
+                found = self._reach_of(diagnosis)
+            self._reach[diagnosis] = found
+        return found
 
     def _reach_of(self, diagnosis: str) -> Range:
         knowledge = self.horizon.knowledge

@@ -328,20 +328,22 @@ class _Look:
     def _plan(self) -> tuple[frozenset[str], frozenset[str]]:
         """Open questions, as few as were found, such that no grave danger is left if none of them is so; and those beside
         them that would rule out the other dangers, too."""
-        planned: set[str] = set()
-        for goal in sorted(filter(self._is_grave, self.rests_on), key=lambda g: len(self.rests_on[g])):
-            planned |= self._ruling_out(goal, planned)
-        grave = frozenset(planned)
-        for goal in sorted(self.rests_on, key=lambda g: len(self.rests_on[g])):
-            planned |= self._ruling_out(goal, planned)
-        return grave, frozenset(planned) - grave
+        by_size = sorted(self.rests_on, key=lambda g: len(self.rests_on[g]))
+        grave = self._ruling_out_all(filter(self._is_grave, by_size), self.view)
+        return frozenset(grave.taken), frozenset(self._ruling_out_all(by_size, grave).taken.keys() - grave.taken.keys())
 
-    def _ruling_out(self, goal: Goal, planned: set[str]) -> frozenset[str]:
-        """What to ask, beside what is planned, so that the goal is ruled out if none of it is so; all that the goal rests on
+    def _ruling_out_all(self, goals: Iterable[Goal], view: View) -> View:
+        """The view with as much taken as not so as it takes to rule all of these out."""
+        for goal in goals:
+            more = self._ruling_out(goal, view) if goal.holds(view) else ()
+            if more:
+                view = self.view.taking(dict.fromkeys((*view.taken, *more), NO_ANSWER))  # a chain of views would be slow
+        return view
+
+    def _ruling_out(self, goal: Goal, view: View) -> frozenset[str]:
+        """What to ask, beside what is taken, so that the goal is ruled out if none of it is so; all that the goal rests on
         where that would not do."""
-        view = self.view.taking(dict.fromkeys(planned, NO_ANSWER))
-        if not goal.holds(view):
-            return frozenset()
+        planned = set(view.taken)
         lines = [p for p in self._panels(self._with_gates(self.rests_on[goal]) - planned) if p.together]
         kept = frozenset(f.name for p in lines for f in p.findings)
         if goal.holds(view.taking(dict.fromkeys(kept, NO_ANSWER))):

@@ -513,12 +513,13 @@ class Dialogue:
     def _number_new(self) -> None:
         """Numbers what is new to `review`; what is no longer there gives its number up."""
         there = [("finding", name) for name in self.state.given]
-        order = [f for t in self.knowledge.topics for p in t.panels for f in p.findings]
-        there += [("finding", name) for name in sorted(self.state.passed, key=lambda n: (n not in order, n))]
+        asked = {f for t in self.knowledge.topics for p in t.panels for f in p.findings}
+        there += [("finding", name) for name in sorted(self.state.passed, key=lambda n: (n not in asked, n))]
         there += [("group", name) for name in sorted(self.state.declined)]
         there += [("topic", name) for name in sorted(self.state.skipped)]
-        kept = [entry for entry in self._numbers if entry in set(there)]
-        self._numbers = [*kept, *(entry for entry in there if entry not in set(kept))]
+        still = set(there)
+        kept = [entry for entry in self._numbers if entry in still]
+        self._numbers = list(dict.fromkeys((*kept, *there)))
 
     def _other_numbers(self, own: str) -> dict[str, int]:
         """The numbers that the other answers have in `review`."""
