@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 
-from crampdx.engine.inference.bounds import Horizon
 from crampdx.engine.interview.consultation import Consultation
 from crampdx.engine.interview.questions import Group, Interviewer, Screen, Stops
 from crampdx.engine.knowledge.model import YES_NO, Finding, Knowledge
@@ -20,8 +19,7 @@ class InOrder(Interviewer):
     """Asks panel by panel in the order of the file, and says that a stop is reached when a test wants it to."""
 
     def __init__(self, knowledge: Knowledge) -> None:
-        self.knowledge = knowledge
-        self.horizon = Horizon(knowledge)
+        super().__init__(knowledge)
         self.reached = Stops(False, False, 0, 0)
 
     def next_screen(self, state: Consultation) -> Screen | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from typing import NamedTuple
 
 from ..knowledge.checks import conditions_of
 from ..knowledge.model import (
@@ -78,6 +79,15 @@ class _Root:
     rests_on: frozenset[str]
 
 
+class _Weight(NamedTuple):
+    """A rule as bounds read it."""
+
+    when: Condition
+    then: str
+    key: tuple[str, bool]  # by cluster and side
+    points: int
+
+
 class Horizon:
     """A knowledge base, prepared for asking what may still follow. Building it takes longer than a question: build once."""
 
@@ -86,6 +96,7 @@ class Horizon:
         self._roots: dict[int, _Root] = {}
         self._under: dict[str, frozenset[str]] = {}
         self._deciding: dict[str, frozenset[str]] = {}
+        self._weights: dict[str, tuple[_Weight, ...]] = {}
         self._cases: dict[str, tuple[Case, ...]] = {}
         self.scores = {name: _compiled_score(self, score) for name, score in knowledge.scores.items()}
 
@@ -108,6 +119,17 @@ class Horizon:
                 found |= {name for other in knowledge.before_exclusion for name in self.deciding(other)}
             self._deciding[diagnosis] = frozenset(found)
         return self._deciding[diagnosis]
+
+    def weights(self, diagnosis: str) -> tuple[_Weight, ...]:
+        """The rules for and against a diagnosis, made ready."""
+        if diagnosis not in self._weights:
+            points = self.knowledge.weighing.points
+            self._weights[diagnosis] = tuple(
+                # a rule of no cluster is one by itself
+                _Weight(rule.when, rule.then, (rule.cluster or rule.id + " ", rule.is_for), abs(points(rule.then)))
+                for rule in self.knowledge.rules_of[diagnosis]
+            )
+        return self._weights[diagnosis]
 
     @cached_property
     def impossible_of(self) -> Mapping[str, tuple[Condition, ...]]:
@@ -357,16 +379,14 @@ class View:
         least: dict[tuple[str, bool], int] = {}
         may = {"establishes": False, "excludes": False}
         must = dict(may)
-        for rule in knowledge.rules_of[diagnosis]:
-            mask = self.of(rule.when)
+        for when, then, key, points in self.horizon.weights(diagnosis):
+            mask = self.of(when)
             if not mask & YES:
                 continue
-            if rule.then in may:
-                may[rule.then] = True
-                must[rule.then] = must[rule.then] or mask == YES
+            if then in may:
+                may[then] = True
+                must[then] = must[then] or mask == YES
                 continue
-            key = (rule.cluster or rule.id + " ", rule.is_for)  # a rule of no cluster is one by itself
-            points = abs(weighing.points(rule.then))
             most[key] = max(most.get(key, 0), points)
             if mask == YES:
                 least[key] = max(least.get(key, 0), points)

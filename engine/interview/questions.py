@@ -91,6 +91,10 @@ class Interviewer:
             return Stops(False, False, 0, 0)
         return Stops(True, is_settled(look.view, look.inference), len(look.relevant), look.unknown)
 
+    def inference(self, state: Consultation) -> Inference:
+        """What follows from the answers, by the reference meaning."""
+        return self._look(state).inference
+
     def matters(self, state: Consultation) -> frozenset[str]:
         """The open questions whose answers could still change something."""
         look = self._look(state)
@@ -289,15 +293,19 @@ class _Look:
         return [p for p in panels if p.knower == first]
 
     def _panels(self, wanted: frozenset[str]) -> Iterator[_Lines]:
-        for topic in self.knowledge.topics:
-            for panel in topic.panels:
-                findings = [self.knowledge.findings[n] for n in panel.findings if n in wanted]
-                together = tuple(f for f in findings if f.kind == YES_NO)
-                if together:
-                    yield _Lines(topic, panel, together)
-                for finding in findings:
-                    if finding.kind != YES_NO:
-                        yield _Lines(topic, panel, (finding,))
+        for place in self._places(wanted):
+            topic, panel = self.knowledge.panels[place]
+            findings = [self.knowledge.findings[n] for n in panel.findings if n in wanted]
+            together = tuple(f for f in findings if f.kind == YES_NO)
+            if together:
+                yield _Lines(topic, panel, together)
+            for finding in findings:
+                if finding.kind != YES_NO:
+                    yield _Lines(topic, panel, (finding,))
+
+    def _places(self, names: Iterable[str]) -> list[int]:
+        """Where these are asked about, in the order of the interview."""
+        return sorted({place for name in names for place in self.knowledge.panels_of.get(name, ())})
 
     def _ready(self, wanted: frozenset[str]) -> frozenset[str]:
         """What can be asked at once: in the place of a question whose gate is open to answers, what decides the gate."""
@@ -348,7 +356,7 @@ class _Look:
         kept = frozenset(f.name for p in lines for f in p.findings)
         if goal.holds(view.taking(dict.fromkeys(kept, NO_ANSWER))):
             return self.rests_on[goal]
-        for bundle in self._costly_first(lines, {p.topic.id for p in self._panels(frozenset(planned))}):
+        for bundle in self._costly_first(lines, {self.knowledge.panels[p][0].id for p in self._places(planned)}):
             less = kept - bundle
             if len(less) < len(kept) and not goal.holds(view.taking(dict.fromkeys(less, NO_ANSWER))):
                 kept = less

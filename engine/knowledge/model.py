@@ -572,6 +572,20 @@ class Knowledge:
         """All conditions from which something follows about a diagnosis; of one of exclusion, all but what else is found."""
         return *(rule.when for rule in self.rules_of[diagnosis]), *self.diagnoses[diagnosis].gates
 
+    @cached_property
+    def panels(self) -> tuple[tuple[Topic, Panel], ...]:
+        """Every panel with its topic, in the order of the interview."""
+        return tuple((topic, panel) for topic in self.topics for panel in topic.panels)
+
+    @cached_property
+    def panels_of(self) -> Mapping[str, tuple[int, ...]]:
+        """Where in `panels` each finding is asked about."""
+        found: dict[str, tuple[int, ...]] = {}
+        for place, (_, panel) in enumerate(self.panels):
+            for name in panel.findings:
+                found[name] = (*found.get(name, ()), place)
+        return found
+
     def below(self, names: Iterable[str]) -> frozenset[str]:
         """The names, and all that any of them rests on, down to the answers."""
         found = set(names)

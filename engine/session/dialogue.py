@@ -108,8 +108,7 @@ class Dialogue:
         """What follows from the answers, by the reference meaning: equal to Experta's, and quick enough for every answer."""
         given = self.state.given
         if self._concluded is None or self._concluded[0] is not given:
-            findings = self.state.findings
-            self._concluded = (given, outcome(self.knowledge, findings, infer(self.knowledge, findings)))
+            self._concluded = (given, outcome(self.knowledge, self.state.findings, self.interviewer.inference(self.state)))
         return self._concluded[1]
 
     def opening(self) -> Reply:
