@@ -690,6 +690,18 @@ def test_the_regression_cases_are_concluded_alike_as_answers_and_as_a_table_of_t
             assert row == want, case.name
 
 
+@pytest.mark.parametrize("count", [0, 1, 64, 65, 1_000])
+@pytest.mark.parametrize("library", [pl, pd])
+def test_the_first_true_of_however_many(count: int, library: Any) -> None:
+    """Row n is true from mask n on, and at every other one before; the last row nowhere. A thousand diagnoses may lead."""
+    masks = [[k >= n or (n % 2 == 1 and k % 7 == 3) for n in range(count)] + [False] for k in range(count)]
+    columns: dict[str, list[Any]] = {"row": list(range(count + 1)), **{f"mask {k}": mask for k, mask in enumerate(masks)}}
+    frame = nw.from_native(library.DataFrame(columns))
+    of = [(nw.col(f"mask {k}"), nw.lit(f"text {k}")) for k in range(count)]
+    found = frame.with_columns(found=columnar.first_true(of, nw.lit("none")))["found"].to_list()
+    assert found == [next((f"text {k}" for k in range(count) if masks[k][n]), "none") for n in range(count + 1)]
+
+
 def test_the_counts_are_right_on_the_built_in_knowledge(knowledge: Knowledge, all_cases: tuple[Case, ...]) -> None:
     """With what is known and what is waited for."""
     cases = random.Random(SEED).sample(all_cases, 100)

@@ -78,10 +78,22 @@ class Choice:
 
     @property
     def text(self) -> nw.Expr:
-        found = _column(self.otherwise)
-        for mask, text in reversed(self.of):
-            found = nw.when(mask).then(_column(text)).otherwise(found)
-        return found
+        return first_true([(mask, _column(text)) for mask, text in self.of], _column(self.otherwise))
+
+
+def first_true(of: Sequence[tuple[nw.Expr, nw.Expr]], otherwise: nw.Expr) -> nw.Expr:
+    """For each row the value beside the first mask that is true there."""
+    if len(of) > _NESTED:  # as a tree: to nest one for each of hundreds is deeper than Python goes
+        first, rest = of[: len(of) // 2], of[len(of) // 2 :]
+        some = _column(either(mask for mask, _ in first))
+        return nw.when(some).then(first_true(first, otherwise)).otherwise(first_true(rest, otherwise))
+    found = otherwise
+    for mask, value in reversed(of):
+        found = nw.when(mask).then(value).otherwise(found)
+    return found
+
+
+_NESTED = 64
 
 
 def choice(of: Iterable[tuple[Mask, str]], otherwise: str, among: tuple[str, ...]) -> Choice:

@@ -24,7 +24,7 @@ from ..knowledge.model import CHOICE, NOWHERE, QUANTITY, YES_NO, Finding, Findin
 from ..knowledge.problems import Problems
 from ..knowledge.quantities import NUMBER
 from .cells import Cells
-from .columnar import JOINT, Choice, Compiler, Mask, Plan, points_of
+from .columnar import JOINT, Choice, Compiler, Mask, Plan, first_true, points_of
 from .layout import Column, Layout
 from .rows import columns_for, columns_of, unusual_in
 from .steps import FAR, Conversion, conversion, half_steps
@@ -556,10 +556,7 @@ def _number_of(choice: Choice) -> nw.Expr:
     numbers = {
         text: nw.lit(number, nw.UInt8 if len(choice.among) < 256 else nw.UInt32) for number, text in enumerate(choice.among)
     }
-    found = numbers[choice.otherwise]
-    for mask, text in reversed(choice.of):
-        found = nw.when(mask).then(numbers[text]).otherwise(found)
-    return found
+    return first_true([(mask, numbers[text]) for mask, text in choice.of], numbers[choice.otherwise])
 
 
 def _looked_up(columns: Sequence[tuple[str, tuple[str, ...]]]) -> pl.Expr:
