@@ -29,6 +29,13 @@ def timed(engine: Any, findings: Any) -> tuple[float, Any]:
     return time.perf_counter() - start, result
 
 
+def as_it_comes(engine: ConsultationEngine) -> ConsultationEngine:
+    """The very same rules under Experta's own matcher and strategy and its own way of resetting."""
+    own = {name: getattr(experta.KnowledgeEngine, name) for name in ("__matcher__", "__strategy__", "get_deffacts")}
+    stock: ConsultationEngine = type("Stock", (type(engine),), own)()
+    return stock
+
+
 def main() -> None:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 60
     knowledge = load(BUILT_IN)
@@ -38,10 +45,7 @@ def main() -> None:
     ours = build_engine(knowledge)
     run(ours, chosen[0].findings)  # warms the caches
     alone = [timed(ours, case.findings)[0] for case in chosen]
-    # Experta's own matcher and strategy and its own way of resetting, under the very same rules
-    base = experta.KnowledgeEngine
-    original = {name: getattr(base, name) for name in ("__matcher__", "__strategy__", "get_deffacts")}
-    stock: ConsultationEngine = type("Stock", (type(ours),), original)()
+    stock = as_it_comes(ours)
     another = build_engine(knowledge)
     run(stock, chosen[0].findings)
     run(another, chosen[0].findings)

@@ -196,14 +196,11 @@ def one_by_one(name: str, knowledge: Knowledge, patients: list[Findings]) -> Eng
 
 
 def _experta(knowledge: Knowledge, ours: bool) -> Callable[[Findings], Any]:
-    from crampdx.engine.inference.experta_import import experta
+    from matcher import as_it_comes
+
     from crampdx.engine.inference.forward import build_engine, run
 
-    engine: Any = build_engine(knowledge)
-    if not ours:  # its own matcher, and its own way of resetting, under the very same rules
-        base = experta.KnowledgeEngine
-        original = {name: getattr(base, name) for name in ("__matcher__", "__strategy__", "get_deffacts")}
-        engine = type("Stock", (type(engine),), original)()
+    engine = build_engine(knowledge) if ours else as_it_comes(build_engine(knowledge))
     return lambda findings: run(engine, findings)
 
 

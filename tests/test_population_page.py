@@ -70,8 +70,9 @@ def drawn(knowledge: Knowledge, tally: Tally, about: About | None = None) -> Tab
     """The page, read, and held to what every page must keep to; its links lead to places on itself."""
     read = Tables(page(knowledge, tally, about or About(inputs=("table.csv",), version="1.2.3")))
     kept_safe(read, "#")
+    places = {*read.ids(), "urgency"}
     for tag, attributes in read.elements:
-        assert attributes.get("href", "#urgency")[1:] in {*read.ids(), "urgency"}
+        assert attributes.get("href", "#urgency")[1:] in places
         assert tag != "th" or attributes["scope"] in ("row", "col")
     return read
 

@@ -67,8 +67,7 @@ def coverage_of(knowledge: Knowledge, cases: Iterable[Case]) -> Coverage:
     seen: dict[Target, Mask] = dict.fromkeys(targets.all, 0)
     for target, some in targets.met_in(trial):
         seen[target] |= some
-    counts = {target: {o: (some & all_of).bit_count() for o, all_of in of_origin.items()} for target, some in seen.items()}
-    return Coverage({target: Counter(each) for target, each in counts.items()})
+    return Coverage({t: Counter({o: (some & of).bit_count() for o, of in of_origin.items()}) for t, some in seen.items()})
 
 
 class _Targets:

@@ -384,7 +384,7 @@ class _Overview:
         self.knowledge = knowledge
         self.valuation = valuation
         self.outcome = outcome
-        self.topic_of = {f: t.id for t in knowledge.topics for p in t.panels for f in p.findings}
+        self.topic_of = {f: t.id for t, p in knowledge.panels for f in p.findings}
         self.bundles: dict[tuple[str, str], _Bundle] = {}
         self.sources = {_id(TOPIC, topic.id): topic.title for topic in knowledge.topics}
         for knower in KNOWERS:

@@ -172,7 +172,7 @@ class _Look:
     def unknown(self) -> int:
         """How many questions will not be put although nobody knows their answers: passed, declined or of a skipped topic."""
         asking = replace(self.state, passed=frozenset(), declined=frozenset(), skipped=frozenset())
-        named = [self.knowledge.findings[n] for t in self.knowledge.topics for p in t.panels for n in p.findings]
+        named = [self.knowledge.findings[n] for _, p in self.knowledge.panels for n in p.findings]
         return sum(1 for f in named if _is_open(f, asking, self.valuation) and f.name not in self.view.open)
 
     # What matters ----------------------------------------------------------------------------------------------------

@@ -512,8 +512,7 @@ class Dialogue:
     def _number_new(self) -> None:
         """Numbers what is new to `review`; what is no longer there gives its number up."""
         there = [("finding", name) for name in self.state.given]
-        asked = {f for t in self.knowledge.topics for p in t.panels for f in p.findings}
-        there += [("finding", name) for name in sorted(self.state.passed, key=lambda n: (n not in asked, n))]
+        there += [("finding", n) for n in sorted(self.state.passed, key=lambda n: (n not in self.knowledge.panels_of, n))]
         there += [("group", name) for name in sorted(self.state.declined)]
         there += [("topic", name) for name in sorted(self.state.skipped)]
         still = set(there)
@@ -620,7 +619,7 @@ def _together(knowledge: Knowledge, topic: str, names: Sequence[str]) -> Screen:
 def _asked_before(state: Consultation, asked: Sequence[Sequence[str]]) -> list[Screen]:
     """The screens of what was answered together in an earlier session, as far as it is still there; each answer once."""
     knowledge = state.knowledge
-    order = {n: number for number, n in enumerate(n for t in knowledge.topics for p in t.panels for n in p.findings)}
+    order = {n: number for number, n in enumerate(n for _, p in knowledge.panels for n in p.findings)}
     screens = []
     seen: set[str] = set()
     for names in asked:
