@@ -775,6 +775,23 @@ def test_every_way_in_and_out_gives_the_same_rows(base: Path, monkeypatch: pytes
         assert others == found[0]
 
 
+def test_what_only_later_rows_name_leaves_the_columns_of_the_results_alike(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To Parquet, which takes one kind of column for all parts: also where the first rows give no rule anything to fire on."""
+    raw = pl.read_csv(base / "patients.csv", infer_schema=False)
+    rows = [{n: v for n, v in row.items() if v is not None} for row in raw.iter_rows(named=True)]
+    known = [name for name in raw.columns if name != "id"]
+    first = [{"id": f"first {n}", known[0]: row[known[0]]} for n, row in enumerate(rows) if known[0] in row]
+    (base / "late.ndjson").write_text("".join(f"{json.dumps(row)}\n" for row in [*first, *rows]), "utf-8")
+    monkeypatch.setattr(table_files, "BLOCK", 500)
+    done = batch(base, base / "late.parquet", "--verify", "0", file="late.ndjson")
+    assert done.exit_code == BAD_CASE and "this is a bug" not in done.output, done.output
+    late = {row["id"]: row for row in rows_in(base / "late.parquet")}
+    batch(base, base / "all.csv", "--verify", "0")
+    assert {row["id"]: row for row in rows_in(base / "all.csv")}.items() <= late.items() and len(first) > 20
+
+
 @pytest.mark.parametrize("index", [0, 700])
 def test_explain_row_prints_what_diagnose_prints(index: int, tmp_path: Path, all_cases: tuple[Case, ...]) -> None:
     """Line for line, for the patient of that id; from the table and from a file of cases."""

@@ -178,9 +178,13 @@ def _folded(masks: list[nw.Expr], join: Callable[[nw.Expr, nw.Expr], nw.Expr], n
 
 def how_many(masks: Sequence[Mask]) -> Number:
     """In how many of them each row is."""
-    sure = sum(1 for mask in masks if mask is True)
-    kind = nw.Int8 if len(masks) < 100 else nw.Int32
-    return _sum([sure, *(mask.cast(kind) for mask in masks if not isinstance(mask, bool))])
+    kind = _narrowest(len(masks))
+    return _sum(_where(mask, 1, 0, kind) for mask in masks)
+
+
+def _narrowest(most: int) -> Any:
+    """The kind of column for numbers up to this: the narrower it is, the sooner it is computed."""
+    return nw.Int8 if most < 2**7 else nw.Int16 if most < 2**15 else nw.Int32 if most < 2**31 else nw.Int64
 
 
 def _sum(numbers: Iterable[Number]) -> Number:
@@ -203,19 +207,26 @@ def _at_least(number: Number, least: int) -> Mask:
     return number >= least
 
 
-def _where(mask: Mask, yes: Number, no: Number) -> Number:
+def _where(mask: Mask, yes: Number, no: Number, kind: Any = nw.Int64) -> Number:
+    """The one where the mask is true, else the other; constants in columns of this kind. To choose between two numbers takes
+    a quarter of the time of a cast."""
     if isinstance(mask, bool):
         return yes if mask else no
     if isinstance(yes, int) and isinstance(no, int) and yes == no:
         return yes
-    return nw.when(mask).then(_column(yes)).otherwise(_column(no))
+    return nw.when(mask).then(_column(yes, kind)).otherwise(_column(no, kind))
 
 
-def _column(value: Number | bool | str) -> nw.Expr:
+def _widened(number: Number, kind: Any) -> Number:
+    """With room for any number that it may be compared or reckoned with."""
+    return number if isinstance(number, int) else number.cast(kind)
+
+
+def _column(value: Number | bool | str, kind: Any = nw.Int64) -> nw.Expr:
     if isinstance(value, bool):
         return nw.lit(value, nw.Boolean)
     if isinstance(value, int):
-        return nw.lit(value, nw.Int64)
+        return nw.lit(value, kind)
     return nw.lit(value, nw.String) if isinstance(value, str) else value
 
 
@@ -290,11 +301,14 @@ class Compiler:
                 if not pending or {f.name for f in pending} == later:
                     return
                 continue
+            steps: tuple[Stage, ...] = ({}, {}, {}, {})
             for finding in ready:
-                self._derive_one(finding.name)
+                self._derive_one(finding.name, *steps)
+            self.derivations += steps
             pending = [f for f in pending if f not in ready]
 
-    def _derive_one(self, name: str) -> None:
+    def _derive_one(self, name: str, computed: Stage, contradicted: Stage, implausible: Stage, taken: Stage) -> None:
+        """Adds its columns to four stages, one after the other."""
         scale = self.knowledge.findings[name].scale
         assert scale is not None and scale.derived is not None
         inputs = [self.knowledge.findings[i] for i in scale.derived.inputs]
@@ -317,8 +331,8 @@ class Compiler:
             raise TooWide(name) from fault
         from_what = f"{scale.derived.how.replace('_', ' ')} of {', '.join(scale.derived.inputs)}"
         new, can = f"{name}/derived", f"{name}/derivable"
-        self.derivations.append({new: value, can: _column(known)})
-        implausible = (nw.col(new) < half_steps(scale.plausible[0], scale.decimals)) | (
+        computed |= {new: value, can: _column(known)}
+        beyond = (nw.col(new) < half_steps(scale.plausible[0], scale.decimals)) | (
             nw.col(new) > half_steps(scale.plausible[1], scale.decimals)
         )
         applies = nw.col(can)
@@ -326,6 +340,7 @@ class Compiler:
             low, high = nw.col(f"{name}/low"), nw.col(f"{name}/high")
             differs = applies & ((low > nw.col(new)) | (high < nw.col(new)))
             self._fault(
+                contradicted,
                 f"contradiction:{name}",
                 "contradiction",
                 (name, *scale.derived.inputs),
@@ -337,32 +352,32 @@ class Compiler:
         else:
             old_low, old_high = _column(-FAR), _column(FAR)
         self._fault(
+            implausible,
             f"implausible:{name}",
             "implausible",
             (name, *scale.derived.inputs),
-            applies & implausible,
+            applies & beyond,
             f"'{name}' ({from_what}) is not plausible",
         )
         applies = applies & ~nw.col(f"implausible:{name}")
-        self.derivations.append(
-            {
-                f"{name}/low": nw.when(applies).then(nw.col(new)).otherwise(old_low),
-                f"{name}/high": nw.when(applies).then(nw.col(new)).otherwise(old_high),
-            }
-        )
+        taken |= {
+            f"{name}/low": nw.when(applies).then(nw.col(new)).otherwise(old_low),
+            f"{name}/high": nw.when(applies).then(nw.col(new)).otherwise(old_high),
+        }
         self.present.setdefault(name, False)
 
     def _impossible(self) -> None:
+        found: Stage = {}
         for fault in self.knowledge.impossible.values():
             mask = self._raw(fault.when, True)
             if mask is not False:
                 names = tuple(_names(fault.when))
-                self._fault(
-                    f"impossible:{fault.id}", "impossible", names, _column(mask), f"cannot hold together: {fault.title}"
-                )
+                said = f"cannot hold together: {fault.title}"
+                self._fault(found, f"impossible:{fault.id}", "impossible", names, _column(mask), said)
+        self.derivations.append(found)
 
-    def _fault(self, column: str, code: str, names: tuple[str, ...], where: nw.Expr, message: str) -> None:
-        self.derivations.append({column: where})
+    def _fault(self, stage: Stage, column: str, code: str, names: tuple[str, ...], where: nw.Expr, message: str) -> None:
+        stage[column] = where
         self.faults.append(Fault(column, code, self._with_inputs(names), message))
 
     def _with_inputs(self, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -494,20 +509,24 @@ class Compiler:
         """The lowest and highest total in columns, in units of the last decimal of any item's points; how many decimals."""
         decimals = max((-int(item.points.normalize().as_tuple().exponent) for item in score.counted), default=0)
         decimals = max(decimals, 0)
+        kind = _narrowest(sum(abs(int(item.points.scaleb(decimals))) for item in score.counted))
         low: list[Number] = []
         high: list[Number] = []
         for item in score.items:
             points = int(item.points.scaleb(decimals))
             yes, not_no = self.mask(item.when, True), but_not(self.mask(item.when, False))
-            low.append(_where(yes if points > 0 else not_no, points, 0))
-            high.append(_where(not_no if points > 0 else yes, points, 0))
+            low.append(_where(yes if points > 0 else not_no, points, 0, kind))
+            high.append(_where(not_no if points > 0 else yes, points, 0, kind))
         for group in score.one_of:
-            low.append(self._first(group, decimals, least=True))
-            high.append(self._first(group, decimals, least=False))
-        name = score.name
-        return self.column(f"{name}/low", _sum(low)), self.column(f"{name}/high", _sum(high)), decimals
+            low.append(self._first(group, decimals, kind, least=True))
+            high.append(self._first(group, decimals, kind, least=False))
+        ends = (
+            self.column(f"{score.name}/{end}", _widened(_sum(numbers), nw.Int64))
+            for end, numbers in (("low", low), ("high", high))
+        )
+        return (*ends, decimals)
 
-    def _first(self, group: tuple[Item, ...], decimals: int, *, least: bool) -> Number:
+    def _first(self, group: tuple[Item, ...], decimals: int, kind: Any, *, least: bool) -> Number:
         """The least, or most, that the first item to hold can give; nothing where none may."""
         may: dict[int, list[Mask]] = {}
         before: Mask = False  # where an earlier item holds
@@ -519,7 +538,7 @@ class Compiler:
         (last, *others) = sorted(may, reverse=least)
         found: Number = last
         for points in others:
-            found = _where(either(may[points]), points, found)
+            found = _where(either(may[points]), points, found, kind)
         return found
 
     def _total_compared(self, leaf: Compare, wanted: bool) -> Mask:
@@ -555,6 +574,28 @@ def _names(condition: Condition) -> list[str]:
 # Results --------------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Grounds:
+    """Where any rule of a diagnosis has fired that is of each kind."""
+
+    establishing: Mask
+    excluded: Mask
+    any_for: Mask
+    any_open: Mask  # undecided, and for it
+    any_fired: Mask
+
+
+@dataclass(frozen=True)
+class _Standing:
+    """Where a diagnosis would be at a level if nothing above it held."""
+
+    established: Mask
+    possible: Mask
+    likely: Mask  # where it is possible
+    unlikely: Mask
+    hopeless: Mask
+
+
 class _Results:
     """From rules to levels, urgency and rank: what `weighing.py` says, in columns."""
 
@@ -578,9 +619,10 @@ class _Results:
         self.likely_needs = {d.id: self._truth(d, "likely", d.likely_when) for d in self.knowledge.diagnoses.values()}
         compiler._new_stage()
         self.points = {d: compiler.column(f"{d}/points", self._points(d)) for d in self.knowledge.diagnoses}
+        self.grounds = {d: self._grounds(d) for d in self.knowledge.diagnoses}
         compiler._new_stage()
-        self.levels = {d: self._levels(self.knowledge.diagnoses[d], False) for d in self.knowledge.before_exclusion}
-        compiler._new_stage()
+        self.levels: dict[str, dict[str, Mask]] = {}
+        self._decide({self.knowledge.diagnoses[d]: False for d in self.knowledge.before_exclusion})
         self._exclusions()
 
     def _truth(self, diagnosis: Diagnosis, word: str, condition: Condition | None) -> tuple[Mask, Mask]:
@@ -596,22 +638,23 @@ class _Results:
     def _points(self, diagnosis: str) -> Number:
         """The points of the rules that count: of a cluster, the strongest for and the strongest against."""
         weigh = self.knowledge.weighing.points
+        kind = _narrowest(sum(abs(weigh(rule.then)) for rule in self.knowledge.rules_of[diagnosis]))
         groups: dict[tuple[str, bool], list[Rule]] = {}
-        parts: dict[int, list[Mask]] = {}
+        parts: list[Number] = []
         for rule in self.knowledge.rules_of[diagnosis]:
             if not weigh(rule.then):
                 continue
             if rule.cluster:
                 groups.setdefault((rule.cluster, rule.is_for), []).append(rule)
             else:
-                parts.setdefault(weigh(rule.then), []).append(self.fired[rule.id])
+                parts.append(_where(self.fired[rule.id], weigh(rule.then), 0, kind))
         for rules in groups.values():
             stronger: Mask = False
             for points in sorted({weigh(r.then) for r in rules}, key=abs, reverse=True):
                 some = either([self.fired[r.id] for r in rules if weigh(r.then) == points])
-                parts.setdefault(points, []).append(both([some, but_not(stronger)]))
+                parts.append(_where(both([some, but_not(stronger)]), points, 0, kind))
                 stronger = either([stronger, some])
-        return _sum(_times(how_many(masks), points) for points, masks in sorted(parts.items()))
+        return _widened(_sum(parts), nw.Int32)
 
     def _exclusions(self) -> None:
         """The diagnoses of exclusion, after all others: where anything else is found, they are not supported."""
@@ -620,44 +663,72 @@ class _Results:
         likely = [masks[level] for masks in self.levels.values() for level in AT_LEAST_LIKELY]
         found = self.compiler.column("something else", either([*self.flags.values(), *likely]))
         self.compiler._new_stage()
+        barred: dict[Diagnosis, Mask] = {}
         for entry in map(self.knowledge.diagnoses.__getitem__, self.knowledge.of_exclusion):
-            present = [self.compiler.mask(leaf, True) for leaf in entry.needs_no]
-            self.levels[entry.id] = self._levels(entry, either([found, *present]))
+            barred[entry] = either([found, *(self.compiler.mask(leaf, True) for leaf in entry.needs_no)])
+        self._decide(barred)
+
+    def _grounds(self, diagnosis: str) -> _Grounds:
+        """What its rules come to, whether its needs are met or not."""
+        rules = self.knowledge.rules_of[diagnosis]
+        of_it: dict[str, list[Mask]] = {
+            "any establishing": [self.fired[r.id] for r in rules if r.then == "establishes"],
+            "any excluding": [self.fired[r.id] for r in rules if r.then == "excludes"],
+            "any for": [self.fired[r.id] for r in rules if r.is_for],
+            "any open": [self.open[r.id] for r in rules if r.is_for],
+            "any fired": [self.fired[r.id] for r in rules],
+        }
+        return _Grounds(*(self.compiler.column(f"{diagnosis}/{word}", either(masks)) for word, masks in of_it.items()))
+
+    def _decide(self, barred: Mapping[Diagnosis, Mask]) -> None:
+        """Where each of these diagnoses is at each level; everyone is at exactly one. Its needs are not met where it is
+        barred. In three stages, so that nothing is computed twice."""
+        if not barred:
+            return
+        standing = {entry: self._standing(entry, where) for entry, where in barred.items()}
+        self.compiler._new_stage()
+        rest: dict[Diagnosis, tuple[Mask, Mask]] = {}
+        for entry, at in standing.items():
+            unsettled = but_not(either([self.grounds[entry.id].excluded, at.established]))
+            nothing = both([unsettled, but_not(at.possible), but_not(at.unlikely)])
+            rest[entry] = (
+                self.compiler.column(f"{entry.id}/unsettled", unsettled),
+                self.compiler.column(f"{entry.id}/nothing", nothing),
+            )
+        self.compiler._new_stage()
+        for entry, at in standing.items():
+            self.levels[entry.id] = self._levels(entry.id, at, *rest[entry])
         self.compiler._new_stage()
 
-    def _levels(self, diagnosis: Diagnosis, barred: Mask) -> dict[str, Mask]:
-        """Where the diagnosis is at each level; everyone is at exactly one. Its needs are not met where it is `barred`."""
-        rules = self.knowledge.rules_of[diagnosis.id]
-        weighing = self.knowledge.weighing
-        points = self.points[diagnosis.id]
-        needed, needed_not = self.needs[diagnosis.id]
+    def _standing(self, entry: Diagnosis, barred: Mask) -> _Standing:
+        weighing, points, of_it = self.knowledge.weighing, self.points[entry.id], self.grounds[entry.id]
+        needed, needed_not = self.needs[entry.id]
         has, has_not = both([needed, but_not(barred)]), either([needed_not, barred])
-        excluded = either([self.fired[r.id] for r in rules if r.then == "excludes"])
-        established = both([has, either([self.fired[r.id] for r in rules if r.then == "establishes"])])
-        possible = both([has, _at_least(points, weighing.possible)])
-        likely = both([_at_least(points, weighing.likely), self.likely_needs[diagnosis.id][0]])
-        any_for = either([self.fired[r.id] for r in rules if r.is_for])
-        any_open = either([self.open[r.id] for r in rules if r.is_for])
-        waits = both([but_not(has), but_not(has_not), any_for])
-        hopeless = either([has_not, but_not(either([any_open, waits]))])
-        first_of: list[tuple[str, Mask]] = [
-            ("contradictory", both([excluded, established])),
-            ("excluded", excluded),
-            ("established", established),
-            ("likely", both([possible, likely])),
-            ("possible", possible),
-            ("unlikely", _at_most(points, weighing.unlikely)),
-            ("not supported", hopeless),
-            ("undecided", either(self.fired[r.id] for r in rules)),
-            ("not assessed", True),
-        ]
-        levels: dict[str, Mask] = {}
-        before: Mask = False
-        for level, where in first_of:
-            here = both([where, but_not(before)])
-            levels[level] = self.compiler.column(f"{diagnosis.id}/{level}", here)
-            before = either([before, where])
-        return levels
+        waits = both([but_not(has), but_not(has_not), of_it.any_for])
+        masks = {
+            "has established": both([has, of_it.establishing]),
+            "has possible": both([has, _at_least(points, weighing.possible)]),
+            "has likely": both([_at_least(points, weighing.likely), self.likely_needs[entry.id][0]]),
+            "has unlikely": _at_most(points, weighing.unlikely),
+            "hopeless": either([has_not, but_not(either([of_it.any_open, waits]))]),
+        }
+        return _Standing(*(self.compiler.column(f"{entry.id}/{word}", mask) for word, mask in masks.items()))
+
+    def _levels(self, diagnosis: str, at: _Standing, unsettled: Mask, nothing: Mask) -> dict[str, Mask]:
+        """The first that holds, in the order of `weighing.py`."""
+        of_it = self.grounds[diagnosis]
+        levels: dict[str, Mask] = {
+            "contradictory": both([of_it.excluded, at.established]),
+            "excluded": both([of_it.excluded, but_not(at.established)]),
+            "established": both([at.established, but_not(of_it.excluded)]),
+            "likely": both([unsettled, at.possible, at.likely]),
+            "possible": both([unsettled, at.possible, but_not(at.likely)]),
+            "unlikely": both([unsettled, but_not(at.possible), at.unlikely]),
+            "not supported": both([nothing, at.hopeless]),
+            "undecided": both([nothing, but_not(at.hopeless), of_it.any_fired]),
+            "not assessed": both([nothing, but_not(at.hopeless), but_not(of_it.any_fired)]),
+        }
+        return {level: self.compiler.column(f"{diagnosis}/{level}", mask) for level, mask in levels.items()}
 
     def columns(self) -> dict[str, nw.Expr]:
         """The columns of a result, in their order, without the id."""
@@ -665,7 +736,7 @@ class _Results:
         for diagnosis in self.knowledge.order:
             levels = self.levels[diagnosis].items()
             found[diagnosis] = self._choice(diagnosis, ((mask, level) for level, mask in levels), LEVELS[-1], LEVELS)
-            found[points_of(diagnosis)] = _column(self.points[diagnosis])
+            found[points_of(diagnosis)] = _column(self.points[diagnosis], nw.Int32)
         found["rules"] = self._list("rules", self.fired.items())
         return found
 
@@ -702,7 +773,7 @@ class _Results:
             rank: Number = -1
             for number, level in enumerate(reversed(AT_LEAST_POSSIBLE)):
                 base = (number * room + room // 2) * len(order) + len(order) - 1 - place
-                here = _sum([_times(self.points[diagnosis], len(order)), base])
+                here = _sum([_widened(self.points[diagnosis], nw.Int64) * len(order), base])
                 rank = _where(self.levels[diagnosis][level], here, rank)
             if not isinstance(rank, int) or rank >= 0:
                 ranks[diagnosis] = self.compiler.column(f"{diagnosis}/rank", rank)
@@ -769,10 +840,6 @@ class _Results:
 def points_of(diagnosis: str) -> str:
     """The name of the column of a diagnosis's points."""
     return f"{diagnosis}_points"
-
-
-def _times(number: Number, factor: int) -> Number:
-    return number * factor if isinstance(number, int) else number.cast(nw.Int32) * factor
 
 
 def _at_most(number: Number, most: int) -> Mask:

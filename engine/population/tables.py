@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, reduce
+from operator import add, or_
 from threading import Lock
 from typing import Any
 
@@ -144,44 +145,41 @@ class Table:
         return pl.DataFrame(kept)
 
     def _looks(self, dtypes: tuple[pl.DataType, ...]) -> Stages:
-        """Of each finding NAME the columns of a plan, and in `NAME/odd` where a cell is to be looked up."""
+        """Of each finding NAME the columns of a plan, and of choices and quantities, in `NAME/odd`, where a cell is to be
+        looked up. What several expressions need has a stage of its own, for polars would compute it for each."""
         key = (dtypes, sum(known.learnt for known in self._truths.values()))
         if key not in self._looked:
-            first: list[pl.Expr] = []
-            second: dict[str, nw.Expr] = {}
-            third: list[pl.Expr] = []
+            stages: list[list[pl.Expr]] = [[] for _ in range(5)]
+            steps: dict[str, nw.Expr] = {}
             for column, dtype in zip(self.layout.columns, dtypes, strict=True):
                 finding = self.knowledge.findings[column.finding]
                 if finding.kind == YES_NO:
-                    first += self._look_at_yes_no(finding.name, column.name, dtype)
+                    stages[0] += self._look_at_yes_no(finding.name, column.name, dtype)
                 elif finding.kind == CHOICE:
-                    first += _look_at_choice(finding, column)
+                    stages[0] += _look_at_choice(finding, column)
                 else:
                     convert = self._conversions[finding.name]
-                    first += _look_at_number(finding.name, column, dtype, convert)
                     x = nw.col(f"{finding.name}/number")
-                    second[f"{finding.name}/steps"], second[f"{finding.name}/doubt"] = convert.steps(x), convert.in_doubt(x)
-                    third += _look_at_steps(finding, convert)
-            self._looked[key] = (tuple(first), in_polars(second), tuple(third))
+                    steps[f"{finding.name}/steps"], steps[f"{finding.name}/doubt"] = convert.steps(x), convert.in_doubt(x)
+                    for stage, some in zip(stages, _look_at_number(finding, column, dtype, convert), strict=True):
+                        stage += some
+            self._looked[key] = (*map(tuple, stages[:3]), in_polars(steps), *map(tuple, stages[3:]))
         return self._looked[key]
 
     def _look_at_yes_no(self, name: str, column: str, dtype: pl.DataType) -> Iterator[pl.Expr]:
         value = pl.col(column)
-        if dtype == pl.Boolean:
-            said = {"yes": value.fill_null(False), "no": (~value).fill_null(False), "odd": pl.lit(False)}
-        else:
-            yes, no, blank = (_is_any(value, self._truths[name].texts(truth)) for truth in (True, False, None))
-            said = {"yes": yes, "no": no, "odd": value.is_not_null() & ~(yes | no | blank)}
-        for end, expr in said.items():
-            yield expr.alias(f"{name}/{end}")
+        for end, truth in (("yes", True), ("no", False)):
+            said = value.eq_missing(truth) if dtype == pl.Boolean else _is_any(value, self._truths[name].texts(truth))
+            yield said.alias(f"{name}/{end}")
 
     # What other cells hold, looked up
 
     def _yes_no(self, read: _Read, cells: Cells, texts: pl.Series, seen: pl.DataFrame) -> None:
         name = cells.finding.name
-        yes, no, odd = (seen[f"{name}/{end}"] for end in ("yes", "no", "odd"))
-        if odd.any():
+        yes, no = seen[f"{name}/yes"], seen[f"{name}/no"]
+        if int(yes.sum()) + int(no.sum()) < texts.len() - texts.null_count():
             known = self._truths[name]
+            odd = texts.is_not_null() & ~(yes | no | _is_one_of(texts, known.texts(None)))
             for text in texts.filter(odd).unique(maintain_order=True):
                 cell = cells.of(text)
                 if not cell.fault:
@@ -403,8 +401,11 @@ def _look_at_choice(finding: Finding, column: Column) -> Iterator[pl.Expr]:
     yield (value.is_not_null() & ~_is_any(value, plain)).alias(f"{finding.name}/odd")
 
 
-def _look_at_number(name: str, column: Column, dtype: pl.DataType, convert: Conversion) -> Iterator[pl.Expr]:
-    """Where a cell holds a plain number, and that; else 0."""
+def _look_at_number(finding: Finding, column: Column, dtype: pl.DataType, convert: Conversion) -> Iterator[list[pl.Expr]]:
+    """In stages: the number that a cell holds, whether it plainly is one that can be, the same or 0; and once its half-steps
+    are there, whether they can be told from it, and what they are."""
+    name, scale = finding.name, finding.scale
+    assert scale is not None
     value = pl.col(column.name)
     if dtype.is_numeric():
         if dtype.is_float():
@@ -418,23 +419,18 @@ def _look_at_number(name: str, column: Column, dtype: pl.DataType, convert: Conv
         coded = value.str.strip_chars().is_in(list(column.codes))
     if column.codes:
         plain &= ~coded
-    near = (plain & (number.abs() <= convert.largest)).fill_null(False)
-    yield near.alias(f"{name}/near")
-    yield pl.when(near).then(number).otherwise(0.0).alias(f"{name}/number")
-    yield value.is_not_null().alias(f"{name}/told")
-
-
-def _look_at_steps(finding: Finding, convert: Conversion) -> Iterator[pl.Expr]:
-    name, scale = finding.name, finding.scale
-    assert scale is not None
-    steps = pl.col(f"{name}/steps")
-    fits = pl.col(f"{name}/near") & steps.is_between(*convert.plausible) & ~pl.col(f"{name}/doubt")
-    yield fits.alias(f"{name}/fits")
-    yield pl.when(fits).then(steps).otherwise(-FAR).alias(f"{name}/low")
-    yield pl.when(fits).then(steps).otherwise(FAR).alias(f"{name}/high")
-    yield (pl.col(f"{name}/told") & ~fits).alias(f"{name}/odd")
+    yield [number.alias(f"{name}/read"), plain.alias(f"{name}/plain"), value.is_not_null().alias(f"{name}/told")]
+    read, near, steps, fits = (pl.col(f"{name}/{end}") for end in ("read", "near", "steps", "fits"))
+    yield [(pl.col(f"{name}/plain") & (read.abs() <= convert.largest)).fill_null(False).alias(f"{name}/near")]
+    yield [pl.when(near).then(read).otherwise(0.0).alias(f"{name}/number")]
+    yield [(near & steps.is_between(*convert.plausible) & ~pl.col(f"{name}/doubt")).alias(f"{name}/fits")]
     usual = [half_steps(end, scale.decimals) for end in scale.usual or scale.plausible]
-    yield (fits & ((steps < usual[0]) | (steps > usual[1]))).alias(f"{name}/unusual")
+    yield [
+        pl.when(fits).then(steps).otherwise(-FAR).alias(f"{name}/low"),
+        pl.when(fits).then(steps).otherwise(FAR).alias(f"{name}/high"),
+        (pl.col(f"{name}/told") & ~fits).alias(f"{name}/odd"),
+        (fits & ((steps < usual[0]) | (steps > usual[1]))).alias(f"{name}/unusual"),
+    ]
 
 
 def _reads_as_float(text: str) -> bool:
@@ -447,12 +443,10 @@ def _reads_as_float(text: str) -> bool:
 
 def _is_any(value: pl.Expr, words: Sequence[str]) -> pl.Expr:
     """Where the text is one of these; never missing."""
-    if len(words) > 3:
-        return value.is_in(list(words)).fill_null(False)
-    found = pl.lit(False)
-    for word in words:
-        found = found | (value == word)
-    return found.fill_null(False)
+    if not 0 < len(words) <= 3:
+        return value.is_in(pl.Series(words, dtype=pl.String).implode()).fill_null(False)
+    first, *others = (value.eq_missing(pl.lit(word)) for word in words)
+    return reduce(or_, others, first)
 
 
 class _Compiled:
@@ -547,8 +541,9 @@ def _parts(masks: Sequence[tuple[str, nw.Expr]]) -> list[Sequence[tuple[str, nw.
 def _codes(part: Iterable[tuple[str, nw.Expr]]) -> tuple[tuple[str, ...], nw.Expr]:
     """The ids, and a column that says by its bits which of them are in."""
     ids, masks = zip(*part, strict=True)
-    code = sum((mask.cast(nw.UInt16) * (1 << bit) for bit, mask in enumerate(masks)), start=nw.lit(0, nw.UInt16))
-    return tuple(ids), code.cast(nw.UInt32)
+    none = nw.lit(0, nw.UInt16)
+    bits = (nw.when(mask).then(nw.lit(1 << bit, nw.UInt16)).otherwise(none) for bit, mask in enumerate(masks))
+    return tuple(ids), reduce(add, bits).cast(nw.UInt32)
 
 
 def _number_of(choice: Choice) -> nw.Expr:
