@@ -19,22 +19,22 @@ from .shared import (
     BAD_CASE,
     CASE_SUFFIXES,
     DONE,
-    INTERNAL,
     NOTHING,
+    TABLE_SUFFIXES,
     bytes_of,
     case_files,
     knowledge_option,
     loaded,
     print_problems,
     reasoner_for,
+    table_kind,
     written_whole,
 )
 from .terminal import new_console, path_text, printable, tell
+from .verification import Sample, Verification
 
 if TYPE_CHECKING:
-    from .engine.inference.reasoner import Reasoner
-    from .engine.inference.weighing import Inference
-    from .engine.knowledge.model import Findings, Knowledge
+    from .engine.knowledge.model import Knowledge
     from .engine.population.layout import Map
     from .engine.population.tally import Tally
     from .feeds import Feed, Options, Part
@@ -44,17 +44,7 @@ SPARK = "spark"
 NEEDS_SPARK = "--engine spark needs pyspark: pip install 'crampdx[spark]'"
 MOST_SHOWN = 5  # reasons in the summary
 AHEAD = 2  # parts that are evaluated at once
-TAKING_TURNS = 0.0005  # seconds that a thread of Python has to itself while another waits
 Thing = TypeVar("Thing")
-
-
-class Disagreement(click.ClickException):
-    """Experta concludes otherwise than the columns."""
-
-    exit_code = INTERNAL
-
-    def show(self, file: object = None) -> None:
-        click.echo(self.format_message(), err=True)
 
 
 @click.command(
@@ -121,14 +111,9 @@ def batch(
 
     A random sample is reasoned about once more, one patient at a time, through Experta; any difference stops the run.
     """
-    try:
-        from . import feeds, table_files
-    except ImportError as fault:
-        raise click.UsageError(NEEDS) from fault
-
     if (output is None) == (explain_row is None):
         raise click.UsageError("say where to: --output FILE" if output is None else "--explain-row prints, without --output")
-    if output is not None and not table_files.kind_of(output):
+    if output is not None and not table_kind(output):
         raise click.UsageError(f"{path_text(output)}: a result is a .csv, .ndjson or .parquet file")
     if engine == SPARK and (report or explain_row is not None):
         raise click.UsageError("--report and --explain-row are not with --engine spark")
@@ -141,6 +126,14 @@ def batch(
     listed = rejects or (output and output.with_name(f"{output.name}.rejects.csv"))
     _check_apart(files, [("--output", output), ("--rejects", listed), ("--report", report)])
     knowledge = loaded(folder)
+    chosen = random.SystemRandom().randrange(2**32) if seed is None else seed
+    sample = Sample(verify if output is not None and engine != SPARK else 0, chosen)
+    verification = Verification(knowledge, sample)  # before polars is imported: it starts threads
+    try:
+        from . import feeds, table_files
+    except ImportError as fault:
+        raise click.UsageError(NEEDS) from fault
+
     options = feeds.Options(
         map=read_map_file(map_file, knowledge) if map_file else None,
         id=id_column,
@@ -150,7 +143,6 @@ def batch(
         bad_value=bad_value,
         detail=report is not None,
     )
-    chosen = random.SystemRandom().randrange(2**32) if seed is None else seed
     try:
         if engine == SPARK:
             try:
@@ -164,7 +156,7 @@ def batch(
         if explain_row is not None:
             return _explain(each, explain_row, knowledge)
         assert output is not None and listed is not None
-        run = _Run(knowledge, options, Sample(verify, chosen), several=len(files) > 1 or isinstance(each[0], feeds.CaseFeed))
+        run = _Run(knowledge, options, verification, several=len(files) > 1 or isinstance(each[0], feeds.CaseFeed))
         run.write(each, output, listed, report)
         if report is not None:
             run.picture(files, output, report)
@@ -179,23 +171,21 @@ def batch(
 
 def input_files(inputs: tuple[str, ...]) -> list[Path]:
     """Files as named, folders searched for case files, and where they hold none for tables; each once."""
-    from .table_files import SUFFIXES
-
     files: dict[Path, None] = {}
     for given in inputs:
         path = Path(given)
         found = case_files((given,))
         files.update(dict.fromkeys(found))
         if path.is_dir():
-            inside = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES and p.is_file()]
+            inside = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in TABLE_SUFFIXES and p.is_file()]
             tables = [p for p in inside if not p.name.startswith(".")]
             if not found:
                 files.update(dict.fromkeys(tables))
             elif tables:
                 left_out = f"{counted(len(tables), 'table')} left out"
                 tell(f"{path_text(path)} holds case files: {left_out}; name a table to have it read")
-        elif not path.is_dir() and path.suffix.lower() not in (*SUFFIXES, *CASE_SUFFIXES):
-            kinds = ", ".join((*SUFFIXES, *CASE_SUFFIXES))
+        elif not path.is_dir() and path.suffix.lower() not in (*TABLE_SUFFIXES, *CASE_SUFFIXES):
+            kinds = ", ".join((*TABLE_SUFFIXES, *CASE_SUFFIXES))
             raise click.UsageError(f"{path_text(path)}: the suffix says what a file is; one of {kinds}")
     return list(files)
 
@@ -203,11 +193,10 @@ def input_files(inputs: tuple[str, ...]) -> list[Path]:
 def feeds_of(files: list[Path], knowledge: Knowledge, options: Options) -> list[Feed]:
     """Case files together, each table by itself."""
     from .feeds import CaseFeed, TableFeed
-    from .table_files import kind_of
 
-    cases = [file for file in files if not kind_of(file)]
+    cases = [file for file in files if not table_kind(file)]
     found: list[Feed] = [CaseFeed(cases, knowledge, options)] if cases else []
-    return [*found, *(TableFeed(file, knowledge, options) for file in files if kind_of(file))]
+    return [*found, *(TableFeed(file, knowledge, options) for file in files if table_kind(file))]
 
 
 def read_map_file(path: str, knowledge: Knowledge) -> Map:
@@ -248,87 +237,24 @@ def _resolved(path: Path) -> Path:
 # The run --------------------------------------------------------------------------------------------------------------
 
 
-class Sample:
-    """So many patients of a stream of about known length, each as likely as any other."""
-
-    def __init__(self, size: int, seed: int) -> None:
-        self.size, self.seed = size, seed
-        self._left = size
-        self._chance = random.Random(seed)
-
-    def drawn(self, height: int, share: float) -> list[int]:
-        """Which of so many patients, who are this share of all that are still to come: from them to the last."""
-        if not height or share <= 0:
-            return []
-        to_come = max(height, round(height / share))
-        found = sorted(n for n in self._chance.sample(range(to_come), min(self._left, to_come)) if n < height)
-        self._left -= len(found)
-        return found
-
-
-class Verification:
-    """Reasons once more about patients through Experta, beside the run; with it the run ends."""
-
-    def __init__(self, knowledge: Knowledge) -> None:
-        self.knowledge = knowledge
-        self.patients: list[str] = []
-        self._reasoner: Reasoner | None = None
-        self._pool = ThreadPoolExecutor(1)  # an engine holds one patient at a time
-        self._waiting: list[Future[None]] = []
-        self._interval = sys.getswitchinterval()
-
-    def __enter__(self) -> Verification:
-        # Experta is all Python: polars would wait for it between any two steps.
-        sys.setswitchinterval(min(self._interval, TAKING_TURNS))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-        sys.setswitchinterval(self._interval)
-
-    def add(self, row: dict[str, Any], findings: Findings) -> None:
-        """One more; raises `Disagreement` where Experta concluded anything else about one of those before."""
-        self.patients.append(row["id"])
-        self._waiting.append(self._pool.submit(self._verify, row, findings))
-        while self._waiting[0].done():
-            self._waiting.pop(0).result()
-            if not self._waiting:
-                return
-
-    def end(self) -> None:
-        """All are verified. Raises `Disagreement`."""
-        for future in self._waiting:
-            future.result()
-
-    def _verify(self, row: dict[str, Any], findings: Findings) -> None:
-        self._reasoner = self._reasoner or reasoner_for(self.knowledge)
-        for name, value in expected(self.knowledge, self._reasoner.infer(findings)).items():
-            if row[name] != value:
-                raise Disagreement(
-                    f"{row['file']}: patient {row['id']}: '{name}' is {row[name]!r} by columns and {value!r} by "
-                    "Experta; this is a bug, and nothing was written"
-                )
-
-
 class _Run:
     """One run: writes the results and the rejects, keeps the counts."""
 
-    def __init__(self, knowledge: Knowledge, options: Options, sample: Sample, several: bool) -> None:
+    def __init__(self, knowledge: Knowledge, options: Options, verification: Verification, several: bool) -> None:
         from .engine.population.tally import Tally
 
-        self.knowledge, self.options, self.sample, self.several = knowledge, options, sample, several
-        self.verification = Verification(knowledge)
+        self.knowledge, self.options, self.verification, self.several = knowledge, options, verification, several
         self.tally = Tally()
         self.assumed: set[str] = set()
 
     def write(self, each: list[Feed], output: Path, listed: Path, report: Path | None) -> None:
         """Both files, whole or not at all; `listed` only where there is something to list."""
         from .feeds import Stopped
-        from .table_files import Sink, kind_of, named
+        from .table_files import Sink, named
 
         with named(path_text(output)), ExitStack() as stack:
             stream = stack.enter_context(written_whole(output, binary=True))
-            sink = stack.enter_context(Sink(stream, kind_of(output)))
+            sink = stack.enter_context(Sink(stream, table_kind(output)))
             lines = _Rejects(stack, listed)
             stack.enter_context(self.verification)
             for part, share in evaluated(each):
@@ -339,7 +265,7 @@ class _Run:
                         raise Stopped(reject.told())
                     lines.add(reject)
                     self.tally.bad[reject.column, reject.code] += 1
-                for number in self.sample.drawn(part.results.height, share):
+                for number in self.verification.sample.drawn(part.results.height, share):
                     self.verification.add(part.results.row(number, named=True), part.findings(number))
                 with named(path_text(output)):
                     sink.add(self._columns(part))
@@ -372,7 +298,7 @@ class _Run:
             if self.options.map
             else (),
             verified=len(self.verification.patients),
-            seed=self.sample.seed,
+            seed=self.verification.sample.seed,
             notices=tuple(assumed_units(self.knowledge, self.assumed)),
         )
         with written_whole(report) as stream:
@@ -380,7 +306,7 @@ class _Run:
 
     def end(self, output: Path, listed: Path) -> int:
         """Prints the summary; the exit code."""
-        verified = len(self.verification.patients), self.sample.seed
+        verified = len(self.verification.patients), self.verification.sample.seed
         return sum_up(self.knowledge, self.tally, self.assumed, output, listed, verified)
 
 
@@ -492,24 +418,6 @@ def _bar() -> Iterator[Callable[[int, float], None]]:
 
 
 # What is said ---------------------------------------------------------------------------------------------------------
-
-
-def expected(knowledge: Knowledge, inference: Inference) -> dict[str, Any]:
-    """The columns of a result, from an inference."""
-    from .engine.inference.weighing import flags_in_order, leading_of, urgency_of
-    from .engine.population.columnar import JOINT, points_of
-
-    fired = {rule for conclusion in inference.conclusions.values() for rule in conclusion.fired}
-    found: dict[str, Any] = {
-        "urgency": urgency_of(knowledge, inference),
-        "red_flags": JOINT.join(flag.id for flag in flags_in_order(knowledge, inference.red_flags)),
-        "leading": leading_of(knowledge, inference),
-        "rules": JOINT.join(rule for rule in knowledge.rules if rule in fired),
-    }
-    for conclusion in inference.conclusions.values():
-        found[conclusion.diagnosis] = conclusion.level
-        found[points_of(conclusion.diagnosis)] = conclusion.points
-    return found
 
 
 def summary(knowledge: Knowledge, tally: Tally) -> Iterator[str]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .engine.knowledge.problems import Problem, Problems
 
 CASE_SUFFIXES = (".yaml", ".yml", ".json")
+CSV, NDJSON, PARQUET = "csv", "ndjson", "parquet"
+TABLE_SUFFIXES = {".csv": CSV, ".tsv": CSV, ".ndjson": NDJSON, ".jsonl": NDJSON, ".parquet": PARQUET}
 MOST_PROBLEMS = 200  # shown one by one in a terminal; JSON holds them all
 DONE, FINDINGS, USAGE, BAD_KNOWLEDGE, BAD_CASE, NOTHING, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 5, 70, 130
 
@@ -90,6 +92,11 @@ def reasoner_for(knowledge: Knowledge) -> Reasoner:
         from .engine.inference.reasoner import Reasoner
 
         return Reasoner(knowledge)
+
+
+def table_kind(path: Path) -> str:
+    """`csv`, `ndjson` or `parquet`, by the suffix; '' for anything else."""
+    return TABLE_SUFFIXES.get(path.suffix.lower(), "")
 
 
 def need_solver() -> None:

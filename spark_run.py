@@ -41,10 +41,11 @@ from .engine.population.steps import FAR, Conversion, conversion, half_steps
 from .engine.population.tables import EXACT_DIGITS, Table, text_of
 from .engine.population.tally import Tally
 from .feeds import STOP, UNKNOWN, Options, Stopped, layout_for
-from .populations import Disagreement, expected, sum_up
-from .shared import INTERNAL, reasoner_for
-from .table_files import CSV, NDJSON, Source, kind_of
+from .populations import sum_up
+from .shared import CSV, INTERNAL, NDJSON, reasoner_for, table_kind
+from .table_files import Source
 from .terminal import path_text, printable
+from .verification import Disagreement, expected
 
 NEEDS_JAVA = "Spark needs Java, version 17 or later; JAVA_HOME says where it is"
 MOST_ODD = 100_000  # texts that are read here
@@ -191,7 +192,7 @@ def _told_plainly() -> Iterator[None]:
 
 def _kind(files: Sequence[Path]) -> str:
     """Of tables that are read as one."""
-    kinds = {kind_of(path) for path in files}
+    kinds = {table_kind(path) for path in files}
     if "" in kinds:
         raise click.UsageError("case files are not for --engine spark: it reads .csv, .tsv, .ndjson and .parquet")
     if len(kinds) > 1:
@@ -443,7 +444,7 @@ class _Run:
         with _folders(self.asked.output, self.asked.rejects) as (output, rejects):
             if self.tally.rejected:
                 self._reject(rows, plan, rejects)
-            _write(self.results(rows, plan), kind_of(self.asked.output), output)
+            _write(self.results(rows, plan), table_kind(self.asked.output), output)
             written = self._written(output)
             self._sum_up(written)
             verified = self._verify(rows, written)
@@ -557,7 +558,7 @@ class _Run:
 
     def _written(self, folder: Path) -> DataFrame:
         """What has been written, read once more: neither is it computed twice, nor is anything said of what is not there."""
-        path, kind = f"file://{folder}", kind_of(self.asked.output)
+        path, kind = f"file://{folder}", table_kind(self.asked.output)
         if kind == CSV:
             return self.spark.read.options(**CSV_READ, header="true").csv(path)
         return self.spark.read.json(path) if kind == NDJSON else self.spark.read.parquet(path)

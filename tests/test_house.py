@@ -20,7 +20,7 @@ FLOOR = {
     "knowledge": 1,
 }
 ENGINE = sorted((ROOT / "engine").rglob("*.py"))
-ROOT_MODULES = "beginning cli feeds pages populations pytest_cases revisions shared sitting spark_run table_files terminal testing workbench"
+ROOT_MODULES = "beginning cli feeds pages populations pytest_cases revisions shared sitting spark_run table_files terminal testing verification workbench"
 COMMANDS = [ROOT / f"{name}.py" for name in ROOT_MODULES.split()]
 IMPORTS_EXPERTA = {"experta_import.py", "forward.py", "rete.py"}
 WRITES_FILES = ROOT / "engine" / "interview" / "journal.py"

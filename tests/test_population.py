@@ -30,7 +30,7 @@ import yaml
 from click.testing import CliRunner, Result
 from planted import written
 
-from crampdx import feeds, populations, table_files
+from crampdx import feeds, table_files, verification
 from crampdx.cli import main
 from crampdx.engine.inference.forward import build_engine, run
 from crampdx.engine.inference.outcome import Outcome, outcome
@@ -809,13 +809,13 @@ def test_explain_row_prints_what_diagnose_prints(index: int, tmp_path: Path, all
 def test_the_same_seed_verifies_the_same_rows(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which rows Experta reasons about follows from the seed; without one the rows differ, and the seed is told."""
     drawn: list[list[str]] = []
-    end = populations.Verification.end
+    end = verification.Verification.end
 
     def noted(self: Any) -> None:
         drawn.append(self.patients)
         end(self)
 
-    monkeypatch.setattr(populations.Verification, "end", noted)
+    monkeypatch.setattr(verification.Verification, "end", noted)
     for seed in (("--seed", "5"), ("--seed", "5"), ("--seed", "6"), (), ()):
         done = batch(base, base / "out.csv", "--verify", "10", *seed)
         assert "10 rows verified through Experta (--seed " in done.stderr
@@ -865,55 +865,6 @@ def test_a_fault_in_the_columns_is_found_by_the_sample(base: Path, monkeypatch: 
     done = batch(base, out, "--verify", "1000")
     assert done.exit_code == INTERNAL, done.output
     assert not out.exists()
-
-
-# The sample that is verified -----------------------------------------------------------------------------------------
-
-
-def drawn(size: int, seed: int, parts: Sequence[int]) -> list[int]:
-    """Which patients of a stream, in such parts, are drawn."""
-    sample = populations.Sample(size, seed)
-    found: list[int] = []
-    before, to_come = 0, sum(parts)
-    for height in parts:
-        found += [before + number for number in sample.drawn(height, height / to_come if to_come else 1.0)]
-        before += height
-        to_come -= height
-    return found
-
-
-def test_a_patient_is_as_likely_to_be_verified_as_any_other() -> None:
-    """Chi-squared over fixed seeds, of single patients and of neighbours; parts of any size make no difference."""
-    stream, size, draws = 200, 8, 5_000
-    parts = (1, 3, 0, 50, 6, 140)
-    single: Counter[int] = Counter()
-    neighbours = 0
-    for seed in range(draws):
-        chosen = drawn(size, seed, parts)
-        assert len(set(chosen)) == size
-        single.update(chosen)
-        neighbours += sum(1 for number in chosen if number + 1 in chosen)
-    wanted = draws * size / stream
-    chi = sum((single[n] - wanted) ** 2 / wanted for n in range(stream)) / (1 - size / stream)
-    assert abs(chi - (stream - 1)) < 4 * math.sqrt(2 * (stream - 1)), chi
-    pairs = draws * (stream - 1) * (size / stream) * ((size - 1) / (stream - 1))
-    assert abs(neighbours - pairs) < 4 * math.sqrt(pairs), (neighbours, pairs)
-
-
-def test_a_sample_of_a_stream_whose_length_is_misjudged() -> None:
-    """Never more than are asked for, and all of them where the end is larger than was thought."""
-    for seed in range(50):
-        sample = populations.Sample(8, seed)
-        found = [len(sample.drawn(100, share)) for share in (0.9, 0.0, 0.5, 1.0)]
-        assert (sum(found), found[1]) == (8, 0)
-
-
-@pytest.mark.parametrize("stream", [0, 1, 7, 8])
-def test_a_small_stream_is_verified_whole(stream: int) -> None:
-    """No patient twice, none left out; and none at all where none is asked for."""
-    assert sorted(drawn(8, 1, (stream,))) == list(range(stream))
-    assert sorted(drawn(8, 1, (1,) * stream)) == list(range(stream))
-    assert drawn(0, 1, (stream,)) == []
 
 
 # Numbers -------------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ from hypothesis import strategies as st
 from planted import written
 from test_bad_input import KNOWLEDGE, SMALL
 
-from crampdx import populations, table_files
+from crampdx import populations, table_files, verification
 from crampdx.cli import BAD_CASE, DONE, INTERRUPTED, NOTHING, USAGE, main
 from crampdx.engine.inference.reasoner import Reasoner
 from crampdx.engine.inference.reference import infer
@@ -99,7 +99,7 @@ def knowing(number: int) -> Iterator[None]:
     """Knowledge and its Experta once for all runs: reading and building them is not what is tested here."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(populations, "loaded", lambda _: world(number))
-        patch.setattr(populations, "reasoner_for", lambda _: reasoner_of(number))
+        patch.setattr(verification, "reasoner_for", lambda _: reasoner_of(number))
         yield
 
 
@@ -527,7 +527,7 @@ def meant(layout: Layout, row: Mapping[str, str], knowledge: Knowledge) -> dict[
     findings, _ = read_findings(said, knowledge, problems, NOWHERE)
     if problems.errors:
         return None
-    expected = populations.expected(knowledge, infer(knowledge, findings))
+    expected = verification.expected(knowledge, infer(knowledge, findings))
     return {name: as_written(value) for name, value in expected.items()}
 
 
@@ -875,7 +875,7 @@ def test_a_table_without_rows_has_results_without_rows(file: str, data: Any, out
     ran = batch(saved(tmp_path, file, data), output=output)
     assert (ran.code, ran.first, ran.results) == (NOTHING, "0 patients: 0 evaluated, 0 rejected", ())
     if output != "out.ndjson":
-        names = list(populations.expected(KNOWLEDGE, infer(KNOWLEDGE, {})))
+        names = list(verification.expected(KNOWLEDGE, infer(KNOWLEDGE, {})))
         read = pl.read_csv if output == "out.csv" else pl.read_parquet
         assert sorted(read(tmp_path / output).columns) == sorted(["id", *names])
 
