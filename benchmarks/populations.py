@@ -29,6 +29,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -205,13 +206,15 @@ def _experta(knowledge: Knowledge, ours: bool) -> Callable[[Findings], Any]:
 
 
 def by_columns(name: str, knowledge: Knowledge, pool: Mapping[str, Any], rows: int) -> Engine:
-    """Column expressions, over columns that are read already or over texts, a piece of the table at a time."""
+    """Column expressions, over columns that are read already or over texts, as many pieces of the table at a time as the
+    command has at work."""
     import narwhals as nw
     import polars as pl
 
     from crampdx.engine.population.columnar import Compiler
     from crampdx.engine.population.rows import columns_of
     from crampdx.engine.population.tables import ROW, TAKEN, Table, concluded
+    from crampdx.populations import AHEAD
 
     pieces = list(drawn(len(pool["patients"]), rows))
     numbers = [pl.int_range(1, len(piece) + 1, eager=True) for piece in pieces]
@@ -240,7 +243,11 @@ def by_columns(name: str, knowledge: Knowledge, pool: Mapping[str, Any], rows: i
         results = evaluated(0).head(count)
         return [_of_row(knowledge, row) for row in results.iter_rows(named=True)]
 
-    return Engine(lambda: [evaluated(number).height for number in range(len(tables))], answers, rows)
+    def work() -> None:
+        with ThreadPoolExecutor(AHEAD) as pool:
+            assert sum(pool.map(lambda number: evaluated(number).height, range(len(pieces)))) == rows
+
+    return Engine(work, answers, rows)
 
 
 def _of_row(knowledge: Knowledge, row: Mapping[str, Any]) -> Concluded:

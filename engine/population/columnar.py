@@ -768,13 +768,14 @@ class _Results:
         """The first by level, then points, then the document's order: the highest of numbers that sort so."""
         order = self.knowledge.order
         room = 2 * sum(abs(self.knowledge.weighing.points(r.then)) for r in self.knowledge.rules.values()) + 1
+        kind = nw.Int32 if (len(AT_LEAST_POSSIBLE) + 1) * room * len(order) < 2**31 else nw.Int64  # points are Int32
         ranks: dict[str, Number] = {}
         for place, diagnosis in enumerate(order):
             rank: Number = -1
             for number, level in enumerate(reversed(AT_LEAST_POSSIBLE)):
                 base = (number * room + room // 2) * len(order) + len(order) - 1 - place
-                here = _sum([_widened(self.points[diagnosis], nw.Int64) * len(order), base])
-                rank = _where(self.levels[diagnosis][level], here, rank)
+                here = _sum([_widened(self.points[diagnosis], kind) * len(order), base])
+                rank = _where(self.levels[diagnosis][level], here, rank, kind)
             if not isinstance(rank, int) or rank >= 0:
                 ranks[diagnosis] = self.compiler.column(f"{diagnosis}/rank", rank)
         if not ranks:

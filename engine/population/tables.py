@@ -557,7 +557,8 @@ def _number_of(choice: Choice) -> nw.Expr:
 def _looked_up(columns: Sequence[tuple[str, tuple[str, ...]]]) -> pl.Expr:
     """The ids that the bits of these columns say are in, joined."""
     texts = [pl.lit(_texts(ids)).gather(pl.col(column)) for column, ids in columns]
-    return pl.concat_str(texts).str.strip_chars(JOINT) if texts else pl.lit("")
+    # Without its last character, which is JOINT: to look for what to strip copies every text.
+    return pl.concat_str(texts).str.head(-1) if texts else pl.lit("")
 
 
 def _texts(ids: tuple[str, ...]) -> pl.Series:
