@@ -17,6 +17,7 @@ from . import __version__
 from .engine.report.words import counted
 from .shared import (
     BAD_CASE,
+    BAD_KNOWLEDGE,
     CASE_SUFFIXES,
     DONE,
     NOTHING,
@@ -131,6 +132,7 @@ def batch(
     verification = Verification(knowledge, sample)  # before polars is imported: it starts threads
     try:
         from . import feeds, table_files
+        from .engine.population.steps import TooWide
     except ImportError as fault:
         raise click.UsageError(NEEDS) from fault
 
@@ -164,6 +166,9 @@ def batch(
     except table_files.Unreadable as fault:
         click.echo("\n".join(map(printable, str(fault).split("\n"))), err=True)
         return BAD_CASE
+    except TooWide as fault:
+        click.echo(f"error: {fault}", err=True)
+        return BAD_KNOWLEDGE
 
 
 # What is read ---------------------------------------------------------------------------------------------------------

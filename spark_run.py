@@ -430,7 +430,7 @@ class _Run:
             finding, place = knowledge.findings[column.finding], _raw(header.index(column.name))
             if types[place].startswith(("struct", "array", "map", "binary")):
                 raise Stopped(f"column {printable(column.name)} holds {types[place].split('<')[0]}, not single values")
-            convert = None if finding.scale is None else conversion(finding.name, finding.scale, column.unit)
+            convert = None if finding.scale is None else conversion(finding, column.unit)
             self.given.append(_Given(finding, self.table.cells[finding.name], place, types[place], convert))
         self.read = self._odd_marked(raw)
         self.tally = Tally()

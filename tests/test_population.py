@@ -14,7 +14,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
@@ -30,7 +30,7 @@ import yaml
 from click.testing import CliRunner, Result
 from planted import written
 
-from crampdx import feeds, table_files, verification
+from crampdx import feeds, populations, table_files, verification
 from crampdx.cli import main
 from crampdx.engine.inference.forward import build_engine, run
 from crampdx.engine.inference.outcome import Outcome, outcome
@@ -48,6 +48,7 @@ from crampdx.engine.knowledge.model import (
     Findings,
     Knowledge,
     Scale,
+    Weighing,
     leaves,
 )
 from crampdx.engine.knowledge.problems import InvalidInput, Problems
@@ -55,7 +56,7 @@ from crampdx.engine.knowledge.quantities import Interval, plain, rounded
 from crampdx.engine.population import columnar
 from crampdx.engine.population.columnar import points_of
 from crampdx.engine.population.evaluation import FAULTS, evaluate
-from crampdx.engine.population.layout import Layout, Map, layout_of
+from crampdx.engine.population.layout import Layout, Map, heading, layout_of
 from crampdx.engine.population.steps import (
     FAR,
     OPPOSITE,
@@ -69,7 +70,7 @@ from crampdx.engine.population.steps import (
 )
 from crampdx.engine.population.tables import ROW, TAKEN, Batch, Table, concluded, of_cases
 from crampdx.engine.population.tally import Tally
-from crampdx.shared import BAD_CASE, INTERNAL
+from crampdx.shared import BAD_CASE, BAD_KNOWLEDGE, INTERNAL
 
 from at_hand import ROOT
 from small_worlds import COLOURS, OPERATORS, THEN, Chooser, answers_by, dumped, small_knowledge, texts_by
@@ -709,6 +710,82 @@ def test_the_counts_are_right_on_the_built_in_knowledge(knowledge: Knowledge, al
     check_counted(concluded(plan, batch.frame)[1], outcomes_of(knowledge, (case.findings for case in cases)))
 
 
+# What does not fit into columns ---------------------------------------------------------------------------------------
+
+
+def with_points(knowledge: Knowledge, times: int) -> Knowledge:
+    """Every strength and threshold so many times what it is."""
+    numbers_ = {field.name: getattr(knowledge.weighing, field.name) * times for field in fields(knowledge.weighing)}
+    return replace(knowledge, weighing=Weighing(**numbers_))
+
+
+def scaled(finding: Finding, **changes: Any) -> Finding:
+    assert finding.scale is not None
+    return replace(finding, scale=replace(finding.scale, **changes))
+
+
+def with_findings(knowledge: Knowledge, *changed: Finding) -> Knowledge:
+    return replace(knowledge, findings=MappingProxyType({**knowledge.findings, **{f.name: f for f in changed}}))
+
+
+def with_score(knowledge: Knowledge, name: str, points: str) -> Knowledge:
+    """The first item of the score gives so much."""
+    score = knowledge.scores[name]
+    changed = replace(score, items=(replace(score.items[0], points=Decimal(points)), *score.items[1:]))
+    return replace(knowledge, scores=MappingProxyType({**knowledge.scores, name: changed}))
+
+
+@pytest.mark.parametrize("times", [30, 10_000, 500_000])
+def test_points_of_any_size_rank_alike(times: int, knowledge: Knowledge, all_cases: tuple[Case, ...]) -> None:
+    """In columns of 32 bits or more: a thousand times the knowledge sums up to as much."""
+    larger, cases = with_points(knowledge, times), random.Random(SEED).sample(all_cases, 200)
+    batch, plan = of_cases(larger, cases, numbers(len(cases)))
+    check_same(concluded(plan, batch.frame)[0], outcomes_of(larger, [case.findings for case in cases]))
+
+
+SCORE, RATIO = "zulewski", "free_light_chain_ratio"
+UNFIT: Mapping[str, tuple[Callable[[Knowledge], Knowledge], str]] = {
+    "points": (lambda k: with_points(k, 10**7), "the points of all rules together"),
+    "quantity": (
+        lambda k: with_findings(
+            k, scaled(k.findings["serum_potassium"], decimals=9, plausible=(Decimal(0), Decimal(10**12)))
+        ),
+        "the plausible values of 'serum_potassium'",
+    ),
+    "unit": (
+        lambda k: with_findings(
+            k, scaled(k.findings["serum_potassium"], decimals=6, plausible=(Decimal(0), Decimal(10**8)))
+        ),
+        "the plausible values of 'serum_potassium' in mmol/L",
+    ),
+    "derived": (
+        lambda k: with_findings(k, scaled(k.findings[RATIO], decimals=9)),
+        f"'{RATIO}', which is derived",
+    ),
+    "score, large": (lambda k: with_score(k, SCORE, "999999999999999.5"), f"the points of '{SCORE}'"),
+    "score, fine": (lambda k: with_score(k, SCORE, "10.000000000000001"), f"the points of '{SCORE}'"),
+}
+
+
+@pytest.mark.parametrize("what", UNFIT)
+def test_what_does_not_fit_into_columns_is_refused_by_name(
+    what: str, knowledge: Knowledge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never wrapped round in silence, nor reported as a bug."""
+    change, said = UNFIT[what]
+    wide = change(knowledge)
+    table = tmp_path / "t.csv"
+    columns = [f for f in knowledge.findings.values() if not (f.scale is not None and f.scale.derived is not None)]
+    table.write_text(",".join(heading(f) for f in columns) + "\n" + "," * (len(columns) - 1) + "\n", "utf-8")
+    monkeypatch.setattr(populations, "loaded", lambda folder: wide)
+    ran = crampdx("batch", table, "--output", tmp_path / "out.csv")
+    assert (ran.exit_code, ran.output) == (
+        BAD_KNOWLEDGE,
+        f"error: {said}: too large, or with too many decimals, for the columns of a table\n",
+    )
+    assert list(tmp_path.iterdir()) == [table]
+
+
 # The command ---------------------------------------------------------------------------------------------------------
 
 
@@ -909,7 +986,7 @@ def test_numbers_are_converted_and_rounded_as_in_a_case_file(part: int, knowledg
     in doubt, and what is not plausible is told."""
     chance = random.Random(f"{SEED}/convert/{part}")
     for finding, scale, unit in units_in(knowledge, part):
-        convert = conversion(finding.name, scale, unit)
+        convert = conversion(finding, unit)
         texts = some_numbers(chance, scale, unit, 250)
         linear = units_of(scale)[unit]
         frame = pl.DataFrame({"x": [float(text) for text in texts]})
@@ -1011,7 +1088,7 @@ def test_derived_quantities_are_those_of_a_case_file(how: str) -> None:
         wanted = [half_steps(value, scale.decimals) for each in values if (value := derived_value(scale, each)) is not None]
         for native in (frame, frame.to_pandas(), frame.to_arrow()):
             columns = [nw.col(name) for name in rule.inputs]
-            steps = derived_steps(rule, scale, columns, decimals, [31 * 10**d for d in decimals])
+            steps = derived_steps("x", scale, columns, decimals, [31 * 10**d for d in decimals])
             assert nw.from_native(native).with_columns(steps=steps)["steps"].to_list() == wanted, (rule, scale.decimals)
 
 

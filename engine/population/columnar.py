@@ -50,7 +50,18 @@ from ..knowledge.model import (
     Score,
     TimesUpperLimit,
 )
-from .steps import FAR, OPPOSITE, TooWide, derived_steps, half_steps, limit_in_steps, surely, surely_to
+from .steps import (
+    FAR,
+    OPPOSITE,
+    ROOM,
+    TooWide,
+    check_room,
+    derived_steps,
+    half_steps,
+    limit_in_steps,
+    surely,
+    surely_to,
+)
 
 Mask = Union[nw.Expr, bool]  # a boolean column without missing values, or the same for every row
 Number = Union[nw.Expr, int]
@@ -242,11 +253,12 @@ def joined(ids: Iterable[tuple[str, nw.Expr]]) -> nw.Expr:
 class Compiler:
     """Compiles one knowledge base for tables in which only some findings have columns.
 
-    `present` maps these findings to whether rows bring a reference interval of their own. Raises `TooWide` where a quantity
-    of the knowledge base does not fit into columns of 64 bits.
+    `present` maps these findings to whether rows bring a reference interval of their own. Raises `TooWide`.
     """
 
     def __init__(self, knowledge: Knowledge, present: Mapping[str, bool]) -> None:
+        for name in present:
+            check_room(knowledge.findings[name])
         self.knowledge = knowledge
         self.present = dict(present)
         self.derivations: list[Stage] = []
@@ -309,7 +321,9 @@ class Compiler:
 
     def _derive_one(self, name: str, computed: Stage, contradicted: Stage, implausible: Stage, taken: Stage) -> None:
         """Adds its columns to four stages, one after the other."""
-        scale = self.knowledge.findings[name].scale
+        finding = self.knowledge.findings[name]
+        check_room(finding)
+        scale = finding.scale
         assert scale is not None and scale.derived is not None
         inputs = [self.knowledge.findings[i] for i in scale.derived.inputs]
         ends = [(nw.col(f"{i.name}/low"), nw.col(f"{i.name}/high")) for i in inputs]
@@ -325,10 +339,7 @@ class Compiler:
             for i in inputs
             if i.scale is not None
         ]
-        try:
-            value = derived_steps(scale.derived, scale, values, decimals, most)
-        except TooWide as fault:
-            raise TooWide(name) from fault
+        value = derived_steps(name, scale, values, decimals, most)
         from_what = f"{scale.derived.how.replace('_', ' ')} of {', '.join(scale.derived.inputs)}"
         new, can = f"{name}/derived", f"{name}/derivable"
         computed |= {new: value, can: _column(known)}
@@ -449,6 +460,8 @@ class Compiler:
             operator, factor, end, limit = leaf.operator, leaf.factor, "to", scale.reference[1]
         operator = operator if wanted else OPPOSITE[operator]
         if self.present[leaf.name]:
+            if max(Fraction(factor).as_integer_ratio()) * FAR >= 2**62:
+                raise TooWide(f"{factor} times the upper limit of '{leaf.name}'")
             return surely_to(low, high, operator, nw.col(f"{leaf.name}/{end}"), factor)
         return surely(low, high, operator, limit_in_steps(factor * limit, scale.decimals))
 
@@ -509,7 +522,10 @@ class Compiler:
         """The lowest and highest total in columns, in units of the last decimal of any item's points; how many decimals."""
         decimals = max((-int(item.points.normalize().as_tuple().exponent) for item in score.counted), default=0)
         decimals = max(decimals, 0)
-        kind = _narrowest(sum(abs(int(item.points.scaleb(decimals))) for item in score.counted))
+        most = sum(abs(int(item.points.scaleb(decimals))) for item in score.counted)
+        if most >= ROOM:
+            raise TooWide(f"the points of '{score.name}'")
+        kind = _narrowest(most)
         low: list[Number] = []
         high: list[Number] = []
         for item in score.items:
@@ -544,7 +560,7 @@ class Compiler:
     def _total_compared(self, leaf: Compare, wanted: bool) -> Mask:
         low, high, decimals = self._totals[leaf.name]
         operator = leaf.operator if wanted else OPPOSITE[leaf.operator]
-        limit = Fraction(leaf.limit) * 10**decimals
+        limit = max(Fraction(-ROOM), min(Fraction(leaf.limit) * 10**decimals, Fraction(ROOM)))  # beyond every total
         if operator == ">=":
             return _at_least(low, ceil(limit))
         if operator == ">":
@@ -618,6 +634,9 @@ class _Results:
         self.needs = {d.id: self._truth(d, "needs", d.needs) for d in self.knowledge.diagnoses.values()}
         self.likely_needs = {d.id: self._truth(d, "likely", d.likely_when) for d in self.knowledge.diagnoses.values()}
         compiler._new_stage()
+        self.weighed = sum(abs(self.knowledge.weighing.points(rule.then)) for rule in self.knowledge.rules.values())
+        if self.weighed >= 2**31:
+            raise TooWide("the points of all rules together")
         self.points = {d: compiler.column(f"{d}/points", self._points(d)) for d in self.knowledge.diagnoses}
         self.grounds = {d: self._grounds(d) for d in self.knowledge.diagnoses}
         compiler._new_stage()
@@ -767,7 +786,7 @@ class _Results:
     def _leading(self) -> nw.Expr:
         """The first by level, then points, then the document's order: the highest of numbers that sort so."""
         order = self.knowledge.order
-        room = 2 * sum(abs(self.knowledge.weighing.points(r.then)) for r in self.knowledge.rules.values()) + 1
+        room = 2 * self.weighed + 1
         kind = nw.Int32 if (len(AT_LEAST_POSSIBLE) + 1) * room * len(order) < 2**31 else nw.Int64  # points are Int32
         ranks: dict[str, Number] = {}
         for place, diagnosis in enumerate(order):

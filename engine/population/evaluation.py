@@ -35,7 +35,7 @@ def evaluate(frame: Any, knowledge: Knowledge, id: str = "") -> Any:
     the leading diagnosis, level and points of each diagnosis, the rules that fired, and FAULTS.
 
     A row with a fault has no results but this. A number that lies within a float's error of the middle between two steps is
-    rounded away from zero. Raises `InvalidInput` for columns that cannot be understood.
+    rounded away from zero. Raises `InvalidInput` for columns that cannot be understood, and `TooWide`.
     """
     table = nw.from_native(frame)
     schema = table.collect_schema()
@@ -135,7 +135,7 @@ def _no_number(first: Stage, finding: Finding, column: Column) -> tuple[str, nw.
 
 def _number(first: Stage, second: Stage, finding: Finding, column: Column, may_be_nan: bool) -> tuple[str, nw.Expr]:
     assert finding.scale is not None
-    convert = conversion(finding.name, finding.scale, column.unit)
+    convert = conversion(finding, column.unit)
     number = nw.col(column.name).cast(nw.Float64)
     told = ~number.is_null()
     if may_be_nan:

@@ -15,15 +15,25 @@ from math import ceil, floor
 import narwhals as nw
 
 from ..knowledge.cases import units_of
-from ..knowledge.model import Derivation, Scale
+from ..knowledge.model import Finding, Scale
 from ..knowledge.quantities import Interval
 
 FAR = 2**50  # half-steps; beyond every value, and stands for an end without bound
-_ROOM = 2**52  # below this a division of whole numbers is exact, on engines that divide floats as well
+ROOM = 2**52  # below this a division of whole numbers is exact, on engines that divide floats as well
 
 
 class TooWide(Exception):
-    """The plausible values of a finding are too many for columns of 64 bits; its text is the finding's name."""
+    """What a knowledge base reckons with does not fit into columns of 64 bits."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}: too large, or with too many decimals, for the columns of a table")
+
+
+def check_room(finding: Finding) -> None:
+    """Raises `TooWide` unless every plausible value of a quantity has half-steps."""
+    scale = finding.scale
+    if scale is not None and any(abs(half_steps(end, scale.decimals)) >= FAR // 2 for end in scale.plausible):
+        raise TooWide(f"the plausible values of '{finding.name}'")
 
 
 def half_steps(value: Decimal, decimals: int) -> int:
@@ -112,8 +122,11 @@ class Conversion:
         return number * self.factor + self.offset
 
 
-def conversion(name: str, scale: Scale, unit: str) -> Conversion:
-    """How numbers of the unit ('' for the canonical one) become half-steps of the finding. Raises `TooWide`."""
+def conversion(finding: Finding, unit: str) -> Conversion:
+    """How numbers of the unit ('' for the canonical one) become half-steps of a quantity. Raises `TooWide`."""
+    check_room(finding)
+    scale = finding.scale
+    assert scale is not None
     linear = units_of(scale)[unit or scale.unit]
     low, high = scale.plausible
     bounds = (half_steps(low, scale.decimals), half_steps(high, scale.decimals))
@@ -121,8 +134,8 @@ def conversion(name: str, scale: Scale, unit: str) -> Conversion:
     # What the products and sums may come to; floats are right to 2**-53 of that, a few times over.
     size = largest * linear.factor + abs(linear.offset)
     doubt = float(size) * 10.0**scale.decimals * 2.0**-46
-    if max(map(abs, bounds)) >= FAR // 2 or doubt > 0.01:
-        raise TooWide(name)
+    if doubt > 0.01:
+        raise TooWide(f"the plausible values of '{finding.name}' in {unit or scale.unit}")
     shift = Decimal(10) ** scale.decimals
     return Conversion(float(linear.factor * shift), float(linear.offset * shift), float(largest), doubt, bounds)
 
@@ -133,13 +146,16 @@ def rounded_ratio(number: nw.Expr, divisor: int | nw.Expr) -> nw.Expr:
     return nw.when(number < 0).then(-size).otherwise(size)
 
 
-def derived_steps(how: Derivation, scale: Scale, values: list[nw.Expr], decimals: list[int], most: list[int]) -> nw.Expr:
+def derived_steps(name: str, scale: Scale, values: list[nw.Expr], decimals: list[int], most: list[int]) -> nw.Expr:
     """The derived quantity in half-steps, for steps of its inputs that have so many decimals and are at most so large. For a
     ratio the second input is not zero. Raises `TooWide`."""
+    how = scale.derived
+    assert how is not None
+    too_wide = TooWide(f"'{name}', which is derived")
     if how.how == "ratio":
         over, under = 10 ** (decimals[1] + scale.decimals), 10 ** decimals[0]
-        if 2 * most[0] * over + most[1] * under >= _ROOM:
-            raise TooWide(how.how)
+        if 2 * most[0] * over + most[1] * under >= ROOM:
+            raise too_wide
         number = nw.when(values[1] < 0).then(-values[0]).otherwise(values[0])
         return rounded_ratio(number * over, values[1].abs() * under) * 2
     finest = max(decimals)
@@ -158,8 +174,8 @@ def derived_steps(how: Derivation, scale: Scale, values: list[nw.Expr], decimals
     for part in parts:
         divisor *= part.denominator
     largest = sum(abs(part) * m * 10 ** (finest - d) for part, m, d in zip(parts, most, decimals, strict=True))
-    if 2 * (largest + abs(constant)) * divisor + divisor >= _ROOM:
-        raise TooWide(how.how)
+    if 2 * (largest + abs(constant)) * divisor + divisor >= ROOM:
+        raise too_wide
     if how.how in ("smaller_of", "larger_of"):
         number = number * int(parts[0] * divisor)
     else:

@@ -83,9 +83,9 @@ class Table:
         self._conversions: dict[str, Conversion] = {}
         self._looked: dict[tuple[Any, ...], Stages] = {}
         for column in layout.columns:
-            scale = knowledge.findings[column.finding].scale
-            if scale is not None:
-                self._conversions[column.finding] = conversion(column.finding, scale, column.unit)
+            finding = knowledge.findings[column.finding]
+            if finding.kind == QUANTITY:
+                self._conversions[finding.name] = conversion(finding, column.unit)
 
     def plan(self, own: frozenset[str]) -> Plan:
         """The plan for tables of this layout in which these findings bring reference intervals of their own."""
