@@ -328,6 +328,12 @@ def test_of_several_cases_one_must_be_named(tmp_path: Path) -> None:
 # Endings -------------------------------------------------------------------------------------------------------------
 
 
+def heeding_signals() -> None:
+    """What runs in the background inherits that these are ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def started(folder: Path, typed: bytes) -> subprocess.Popen[bytes]:
     """A session that has acknowledged these lines and waits for more."""
     child = subprocess.Popen(
@@ -337,9 +343,7 @@ def started(folder: Path, typed: bytes) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(
-            signal.SIGINT, signal.default_int_handler
-        ),  # a test run in the background ignores it
+        preexec_fn=heeding_signals,
     )
     assert child.stdin is not None
     assert child.stdout is not None
