@@ -239,7 +239,7 @@ def _keep_report(cases: Iterable[str], name: str | None, kept: Path, folder: Pat
 
 
 @main.command()
-@click.argument("word", required=False, default="")
+@click.argument("words", nargs=-1, metavar="[WORD]...")
 @click.option(
     "--format",
     "form",
@@ -249,16 +249,17 @@ def _keep_report(cases: Iterable[str], name: str | None, kept: Path, folder: Pat
     help="csv: a data dictionary, a line a finding; header: the first line of a table, to be filled.",
 )
 @knowledge_option
-def vocab(word: str, form: str, folder: Path | None) -> int:
+def vocab(words: tuple[str, ...], form: str, folder: Path | None) -> int:
     """List the findings, or those whose name, title, question or other names contain WORD."""
     from .engine.interview.consultation import search
     from .engine.knowledge.problems import did_you_mean
 
     knowledge = loaded(folder)
+    word = " ".join(words)
     found = search(knowledge, word)
     if not found:
-        words = {w for f in knowledge.findings.values() for n in (f.name, *f.also_called) for w in n.lower().split("_")}
-        click.echo(f"no finding matches '{word}'. {did_you_mean(word, words)}".rstrip(), err=True)
+        known = {w for f in knowledge.findings.values() for n in (f.name, *f.also_called) for w in n.lower().split("_")}
+        click.echo(f"no finding matches '{word}'. {did_you_mean(word, known)}".rstrip(), err=True)
         others = [d for d, entry in knowledge.diagnoses.items() if word.lower() in f"{d} {entry.title}".lower()]
         for other in others:
             click.echo(f"it is in the name of a diagnosis: crampdx show {other}", err=True)

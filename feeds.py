@@ -34,7 +34,11 @@ class Stopped(click.ClickException):
     exit_code = BAD_CASE
 
     def show(self, file: object = None) -> None:
-        click.echo(self.format_message(), err=True)
+        for line in self.format_message().split("\n"):
+            if line[:1].isspace():  # a line of the source, or the caret under it
+                click.echo(line, err=True)
+            else:
+                tell(line)
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,24 @@ class Options:
     """What is asked of a run."""
 
     map: Map | None = None
+    map_file: str = ""
     id: str = ""
     label: str = ""
     ignore: tuple[str, ...] = ()
     ignore_others: bool = False
     bad_value: str = REJECT
     detail: bool = False  # whether everything is counted that a report shows
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """What changes the results, as on the command line."""
+        named = (("--map", path_text(self.map_file)), ("--id", self.id), ("--label", self.label))
+        return (
+            f"--bad-value {self.bad_value}",
+            *(f"{option} {value}" for option, value in named if value),
+            *(f"--ignore {name}" for name in self.ignore),
+            *(("--ignore-others",) if self.ignore_others else ()),
+        )
 
 
 class Reject(NamedTuple):

@@ -44,6 +44,8 @@ NEEDS = "tables need polars, narwhals and pyarrow: pip install 'crampdx[tables]'
 SPARK = "spark"
 NEEDS_SPARK = "--engine spark needs pyspark: pip install 'crampdx[spark]'"
 MOST_SHOWN = 5  # reasons in the summary
+LONGEST = 30  # characters of a value in the summary
+PAGE_SUFFIXES = (".html", ".htm")
 AHEAD = 2  # parts that are evaluated at once
 Thing = TypeVar("Thing")
 
@@ -53,10 +55,14 @@ Thing = TypeVar("Thing")
     short_help="Evaluate tables and folders of cases, from one to millions.",
     epilog="\b\nExamples:\n  crampdx batch patients.csv --id MRN --output results.parquet\n"
     "  crampdx batch cases/ --output results.csv --report results.html\n"
-    "  crampdx vocab --format header > patients.csv    an empty table to fill",
+    "  crampdx vocab --format header > template.csv    an empty table to fill",
 )
 @click.argument("inputs", nargs=-1, required=True, metavar="FILE-OR-FOLDER...")
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="A .csv, .ndjson or .parquet file.")
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to: a .csv, .ndjson or .parquet file. Needed, but for --explain-row.",
+)
 @click.option("--id", "id_column", default="", metavar="COLUMN", help="The column that names a patient; `id` by default.")
 @click.option("--map", "map_file", type=click.Path(dir_okay=False), metavar="FILE", help="What your columns and codes mean.")
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="A column that is no finding; may be repeated.")
@@ -71,7 +77,12 @@ Thing = TypeVar("Thing")
 @click.option(
     "--rejects", type=click.Path(dir_okay=False, path_type=Path), help="Where they are listed; OUTPUT.rejects.csv."
 )
-@click.option("--label", default="", metavar="COLUMN", help="The column with the true diagnosis, for the report.")
+@click.option(
+    "--label",
+    default="",
+    metavar="COLUMN",
+    help="The column with the true diagnosis, which the summary and the report compare.",
+)
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="A page of HTML to look at.")
 @click.option(
     "--verify", type=click.IntRange(0), default=100, show_default=True, help="How many rows are reasoned about once more."
@@ -116,6 +127,8 @@ def batch(
         raise click.UsageError("say where to: --output FILE" if output is None else "--explain-row prints, without --output")
     if output is not None and not table_kind(output):
         raise click.UsageError(f"{path_text(output)}: a result is a .csv, .ndjson or .parquet file")
+    if report is not None and report.suffix.lower() not in PAGE_SUFFIXES:
+        raise click.UsageError(f"{path_text(report)}: a report is a {' or '.join(PAGE_SUFFIXES)} file")
     if engine == SPARK and (report or explain_row is not None):
         raise click.UsageError("--report and --explain-row are not with --engine spark")
     if engine != SPARK and master:
@@ -138,6 +151,7 @@ def batch(
 
     options = feeds.Options(
         map=read_map_file(map_file, knowledge) if map_file else None,
+        map_file=map_file or "",
         id=id_column,
         label=label,
         ignore=ignore,
@@ -162,7 +176,7 @@ def batch(
         run.write(each, output, listed, report)
         if report is not None:
             run.picture(files, output, report)
-        return run.end(output, listed)
+        return run.end(output, listed, report)
     except table_files.Unreadable as fault:
         click.echo("\n".join(map(printable, str(fault).split("\n"))), err=True)
         return BAD_CASE
@@ -269,7 +283,7 @@ class _Run:
                     if self.options.bad_value == "stop":
                         raise Stopped(reject.told())
                     lines.add(reject)
-                    self.tally.bad[reject.column, reject.code] += 1
+                    self.tally.refuse(reject.column, reject.code, reject.value)
                 for number in self.verification.sample.drawn(part.results.height, share):
                     self.verification.add(part.results.row(number, named=True), part.findings(number))
                 with named(path_text(output)):
@@ -296,7 +310,7 @@ class _Run:
             version=__version__,
             output=path_text(output),
             options=(
-                f"--bad-value {self.options.bad_value}",
+                *self.options.said,
                 *(("--document-only",) if self.knowledge.is_document_only else ()),
             ),
             read_as_unknown=tuple(t for t, m in self.options.map.codes.items() if m == "unknown")
@@ -309,10 +323,10 @@ class _Run:
         with written_whole(report) as stream:
             stream.write(page(self.knowledge, self.tally, about))
 
-    def end(self, output: Path, listed: Path) -> int:
+    def end(self, output: Path, listed: Path, report: Path | None) -> int:
         """Prints the summary; the exit code."""
         verified = len(self.verification.patients), self.verification.sample.seed
-        return sum_up(self.knowledge, self.tally, self.assumed, output, listed, verified)
+        return sum_up(self.knowledge, self.tally, self.assumed, output, listed, verified, report)
 
 
 class _Rejects:
@@ -438,8 +452,36 @@ def summary(knowledge: Knowledge, tally: Tally) -> Iterator[str]:
     if tally.unusual.total():
         names = ", ".join(f"{name} {n:,}" for name, n in tally.unusual.most_common(MOST_SHOWN) if n)
         yield f"outside the usual range, taken as given: {names}"
-    for (column, code), number in tally.bad.most_common(MOST_SHOWN):
-        yield f"cannot be read: {number:,} x {code}{f' in {column}' if column else ''}"
+    reasons = tally.bad.most_common()
+    for (column, code), number in reasons[:MOST_SHOWN]:
+        value = _shortened(tally.examples.get((column, code), ""))
+        example = f", as {value!r}" if value else ""
+        yield f"cannot be used: {number:,} x {code}{f' in {column}' if column else ''}{example}"
+    if reasons[MOST_SHOWN:]:
+        rest = sum(number for _, number in reasons[MOST_SHOWN:])
+        yield f"cannot be used: {rest:,} more, of {counted(len(reasons) - MOST_SHOWN, 'other kind')}"
+    if any(code == "wrong-kind" for _, code in tally.bad):
+        yield "--map FILE says what codes such as 1, N or -99 mean"
+    yield from _labelled(knowledge, tally)
+
+
+def _shortened(value: str) -> str:
+    return value if len(value) <= LONGEST else f"{value[:LONGEST]}..."
+
+
+def _labelled(knowledge: Knowledge, tally: Tally) -> Iterator[str]:
+    """How often the label leads, and which labels are no diagnoses."""
+    from .engine.population.tally import agreement, confusion
+
+    agreed = agreement(knowledge, tally)
+    if agreed.of:
+        yield f"labels: of {agreed.of:,} that are a diagnosis here, {agreed.number:,} lead"
+    foreign = confusion(knowledge, tally).foreign
+    if foreign:
+        counts = {label: sum(n for (of, _), n in tally.labelled.items() if of == label) for label in foreign[:MOST_SHOWN]}
+        names = ", ".join(f"{_shortened(label)} {number:,}" for label, number in counts.items())
+        more = f" and {len(foreign) - MOST_SHOWN:,} others" if foreign[MOST_SHOWN:] else ""
+        yield f"labels that are no diagnosis here: {names}{more}"
 
 
 def assumed_units(knowledge: Knowledge, assumed: Collection[str]) -> Iterator[str]:
@@ -451,19 +493,29 @@ def assumed_units(knowledge: Knowledge, assumed: Collection[str]) -> Iterator[st
 
 
 def sum_up(
-    knowledge: Knowledge, tally: Tally, assumed: Collection[str], output: Path, listed: Path, verified: tuple[int, int]
+    knowledge: Knowledge,
+    tally: Tally,
+    assumed: Collection[str],
+    output: Path,
+    listed: Path,
+    verified: tuple[int, int],
+    report: Path | None = None,
 ) -> int:
     """Prints what a run has come to, with how many rows were verified and by which seed; the exit code."""
     for line in (*summary(knowledge, tally), *assumed_units(knowledge, assumed)):
-        click.echo(printable(line), err=True)
+        tell(printable(line))
     if tally.bad.total():
-        click.echo(f"{counted(tally.bad.total(), 'fault')} listed in {path_text(listed)}", err=True)
+        faults = tally.bad.total()
+        click.echo(f"{faults:,} fault{'' if faults == 1 else 's'} listed in {path_text(listed)}", err=True)
     number, seed = verified
     if number:
         click.echo(f"{counted(number, 'row')} verified through Experta (--seed {seed})", err=True)
     alone = ", by the diagnoses of the document alone" if knowledge.is_document_only else ""
     click.echo(f"-> {path_text(output)}{alone}", err=True)
+    if report is not None:
+        click.echo(f"-> {path_text(report)}", err=True)
     if not tally.rows:
+        click.echo("there was no row to read", err=True)
         return NOTHING
     return BAD_CASE if tally.rejected else DONE
 

@@ -271,6 +271,13 @@ def test_vocab_searches_names_titles_questions_and_other_names() -> None:
     for name in ("dehydration", "diuretic_use", "unilateral_swelling", "trauma"):
         assert name in crampdx("vocab", name).output
     assert crampdx("vocab", "unicorn").exit_code == 5
+    for words, name in (
+        ("CK", "creatine_kinase"),
+        ("k", "serum_potassium"),
+        ("calf pain", "calf_pain"),
+        ("serum_glucose", "serum_glucose"),
+    ):
+        assert crampdx("vocab", *words.split()).stdout.startswith(f"{name}\t"), words
 
 
 def test_show_prints_what_the_author_wrote_and_who_uses_it() -> None:

@@ -39,7 +39,7 @@ from crampdx.engine.population.layout import (
 from at_hand import ROOT, built_in
 
 PLACE = Place("table.csv", 1, 1)
-WAYS_OUT = "--map FILE says what a column means; --ignore COLUMN leaves it out, --ignore-others all such columns"
+WAYS_OUT = "--map FILE says what a column means; --id and --label name those columns; --ignore COLUMN leaves one out, --ignore-others all such columns"
 
 
 @cache
@@ -574,7 +574,10 @@ AT_FAULT: dict[str, list[str]] = {
         "2:8: error[unknown-diagnosis]: no diagnosis is called 'deep_vein_thrombosi' | did you mean 'deep_vein_thrombosis'?"
     ],
     "labels:\n  dvt: zzzzz\n": [
-        "2:8: error[unknown-diagnosis]: no diagnosis is called 'zzzzz' | leave the line out: what is not here stands for itself"
+        "2:8: error[unknown-diagnosis]: no diagnosis is called 'zzzzz' | `crampdx show ID` finds them by their titles; a label without a line here stands for itself, as a patient who has none of them"
+    ],
+    "labels:\n  PAD: artery_disease\n": [
+        "2:8: error[unknown-diagnosis]: no diagnosis is called 'artery_disease' | did you mean 'peripheral_artery_disease'?"
     ],
     "labels:\n  dvt: [a]\n": ["2:8: error[not-text]: 'dvt' stands for the id of one diagnosis | "],
     "labels: dvt\n": ["1:9: error[not-a-mapping]: 'labels' must be a mapping of 'theirs: ours' lines | "],

@@ -944,6 +944,57 @@ def test_a_fault_in_the_columns_is_found_by_the_sample(base: Path, monkeypatch: 
     assert not out.exists()
 
 
+# What a run is said to come to -----------------------------------------------------------------------------------------
+
+
+def said_of(folder: Path, table: str, *options: object) -> list[str]:
+    """The lines on standard error about a table of this text, by the built-in knowledge."""
+    (folder / "t.csv").write_text(table, "utf-8")
+    return crampdx("batch", folder / "t.csv", "--output", folder / "out.csv", *options).stderr.splitlines()
+
+
+UNUSUAL = (
+    "id,serum_creatinine (umol/L),calf_pain,pregnant,sex\n1,900,x,,\n2,> 900,x,,\n3,900,yes,,\n4,80,yes,,\n5,900,,yes,male\n"
+)
+
+
+@pytest.mark.parametrize(("option", "evaluated", "count"), [("reject", 2, 1), ("unknown", 5, 4)])
+def test_unusual_values_are_counted_of_those_that_are_taken_as_given(
+    option: str, evaluated: int, count: int, tmp_path: Path
+) -> None:
+    """Not of rows that are rejected, for another value or as a whole."""
+    said = said_of(tmp_path, UNUSUAL, "--bad-value", option, "--report", tmp_path / "x.html")
+    assert f"5 patients: {evaluated} evaluated, {5 - evaluated} rejected" in said
+    assert f"outside the usual range, taken as given: serum_creatinine {count}" in said
+    assert said[-1] == f"-> {tmp_path / 'x.html'}"
+
+
+def test_a_value_that_is_itself_refused_is_not_counted_as_unusual(tmp_path: Path) -> None:
+    """Where what cannot hold together is taken as unknown, its numbers are not taken as given."""
+    table = "id,serum_calcium (mmol/L),serum_albumin (g/L),adjusted_calcium (mmol/L)\n1,3.9,40,1.0\n2,2.4,40,\n"
+    said = said_of(tmp_path, table, "--bad-value", "unknown")
+    assert any(line.startswith("cannot be used: 1 x contradiction") for line in said), said
+    assert not any("outside the usual range" in line for line in said), said
+
+
+def test_the_summary_says_what_a_label_and_a_code_come_to(tmp_path: Path) -> None:
+    """Of labels what leads and what is no diagnosis; of each kind of fault a value, and how many kinds are left."""
+    names = ["calf_pain", "leg_cramps", "leg_swelling", "leg_redness", "pregnant", "dark_urine"]
+    rows = [f"{n},{'z' * 40},{','.join('Q' * 5)},gout" for n in range(2)]
+    rows += [f"{n},yes,no,no,no,no,no,{'gout' if n % 2 else 'dehydration_electrolyte_imbalance'}" for n in range(2, 6)]
+    said = said_of(tmp_path, "\n".join([f"MRN,{','.join(names)},truth", *rows]) + "\n", "--label", "truth")
+    assert any("rows are numbered; --id may name one of 'MRN'" in line for line in said), said
+    assert f"cannot be used: 2 x wrong-kind in calf_pain, as '{'z' * 30}...'" in said
+    assert "cannot be used: 2 more, of 1 other kind" in said
+    assert "--map FILE says what codes such as 1, N or -99 mean" in said
+    assert "labels: of 2 that are a diagnosis here, 0 lead" in said
+    assert "labels that are no diagnosis here: gout 2" in said
+
+
+def test_a_table_without_rows_is_told(tmp_path: Path) -> None:
+    assert said_of(tmp_path, "id,calf_pain\n")[-1] == "there was no row to read"
+
+
 # Numbers -------------------------------------------------------------------------------------------------------------
 
 QUANTITIES = pytest.mark.parametrize("part", range(4))

@@ -12,7 +12,7 @@ from crampdx.engine.knowledge.cases import Case
 from crampdx.engine.knowledge.model import LEVELS, URGENCIES, Knowledge
 from crampdx.engine.knowledge.proportions import wilson
 from crampdx.engine.knowledge.truth import Valuation, missing
-from crampdx.engine.population.page import NONE_SUPPORTED, About, page
+from crampdx.engine.population.page import NONE_LEADS, About, page
 from crampdx.engine.population.tally import NONE, STILL_OPEN, Share, Tally, accuracies, agreement, confusion
 
 from at_hand import cases_of, concluded
@@ -235,7 +235,7 @@ def test_every_figure_is_the_tallys(knowledge: Knowledge, tally: Tally) -> None:
         f"{d.title} {d.id}{' do not miss' if d.tier == 'do_not_miss' else ''}": d.id for d in knowledge.diagnoses.values()
     }
     leading = read.figures("Patients by leading diagnosis")
-    assert leading.pop(NONE_SUPPORTED.capitalize())[0] == full(tally.leading[NONE])
+    assert leading.pop(NONE_LEADS.capitalize())[0] == full(tally.leading[NONE])
     assert {named[name]: cells[0] for name, cells in leading.items()} == {
         d: full(n) for d, n in tally.leading.items() if d != NONE
     }
@@ -258,12 +258,15 @@ def test_every_figure_is_the_tallys(knowledge: Knowledge, tally: Tally) -> None:
 
 
 def test_the_missing_data_map(knowledge: Knowledge, tally: Tally) -> None:
-    """Every finding that is waited for, most wanted first, and how often it is known; the others that are known, too."""
+    """Every finding that is waited for, those that some patients have and the most wanted first, and how often it is known;
+    the others that are known, too."""
     read = drawn(knowledge, tally)
     rows = read.figures("Findings that diagnoses wait for")
     assert len(rows) == 25
     rows |= read.figures("Findings that diagnoses wait for, continued")
-    assert [int(cells[0].replace(",", "")) for cells in rows.values()] == sorted(tally.waiting.values(), reverse=True)
+    shown = [(cells[2] == "0", -int(cells[0].replace(",", ""))) for cells in rows.values()]
+    assert shown == sorted(shown)
+    assert len(shown) == len(tally.waiting)
     for name, number in tally.waiting.items():
         finding = knowledge.findings[name]
         cells = rows[f"{finding.title} {name}"]

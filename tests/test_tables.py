@@ -1280,10 +1280,11 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
         ("--output", "out.csv", "--rejects", "folder/../out.csv"),
         "Error: --rejects: out.csv is written by another option",
     ),
-    "report-is-the-output": (
-        ("--output", "out.csv", "--report", "out.csv"),
-        "Error: --report: out.csv is written by another option",
+    "report-is-the-rejects": (
+        ("--output", "out.csv", "--rejects", "x.html", "--report", "x.html"),
+        "Error: --report: x.html is written by another option",
     ),
+    "report-of-no-kind": (("--output", "out.csv", "--report", "x.pdf"), "Error: x.pdf: a report is a .html or .htm file"),
     "output-in-no-folder": (("--output", "no/out.csv"), "Error: --output: there is no folder {}/no"),
     "report-in-no-folder": (("--output", "out.csv", "--report", "no/x.html"), "Error: --report: there is no folder {}/no"),
     "output-is-a-folder": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -107,14 +108,24 @@ def served_by(knowledge: Knowledge, name: str) -> tuple[str, ...]:
 
 
 def search(knowledge: Knowledge, word: str) -> tuple[Finding, ...]:
-    """Findings whose name, title, question or other names contain the word; those whose name does come first."""
+    """Findings whose name, title, question or other names contain the word: first those that are called so, then those with
+    the word as a whole in a name, then those with it in their own name."""
     wanted = word.lower().replace("_", " ").strip()
 
     def texts(f: Finding) -> tuple[str, ...]:
         return (f.name.replace("_", " "), f.title, f.ask, *f.also_called, *(w for _, w in f.choices))
 
     found = [f for f in knowledge.findings.values() if any(wanted in t.lower() for t in texts(f))]
-    return tuple(sorted(found, key=lambda f: (wanted not in f.name.replace("_", " "), f.name)))
+
+    if not wanted:
+        return tuple(sorted(found, key=lambda f: f.name))
+    whole = re.compile(rf"(?<!\w){re.escape(wanted)}(?!\w)")
+
+    def rank(f: Finding) -> tuple[bool, bool, bool, str]:
+        names = [f.name.replace("_", " "), f.title.lower(), *(called.lower() for called in f.also_called)]
+        return wanted not in names, not any(map(whole.search, names)), wanted not in names[0], f.name
+
+    return tuple(sorted(found, key=rank))
 
 
 def called(knowledge: Knowledge, words: str) -> tuple[Finding, ...]:

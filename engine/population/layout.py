@@ -27,11 +27,19 @@ DICTIONARY = (
     *("column", "title", "kind", "values", "other_units", "plausible", "usual"),
     *("question", "known_by", "also_called"),
 )
+_EACH_ABSENT = 3  # columns that are in the map and not in the table, and are told one by one
 _BOM = "\ufeff"
 # In small letters; such a column says who, not what.
 _AN_ID = re.compile(r"(.*[\W_])?(patient|person|subject|case|record|row|visit)?(id|uuid|guid|mrn|identifier)", re.DOTALL)
 _ANY_YES_NO = Finding("", "", "", YES_NO, "")
-_WAYS_OUT = "--map FILE says what a column means; --ignore COLUMN leaves it out, --ignore-others all such columns"
+_WAYS_OUT = (
+    "--map FILE says what a column means; --id and --label name those columns; --ignore COLUMN leaves one out, "
+    "--ignore-others all such columns"
+)
+_NO_DIAGNOSIS = (
+    "`crampdx show ID` finds them by their titles; a label without a line here stands for itself, as a patient who has "
+    "none of them"
+)
 
 
 def _no_texts() -> Mapping[str, str]:
@@ -377,6 +385,11 @@ class _MapReader:
         read_answer(finding, words, value.place, self.problems, [])
         return _meaning(finding, words) or words
 
+    def _titled(self, words: str) -> str:
+        """Suggests the diagnoses whose titles have the words; '' where none has."""
+        near = [d.id for d in self.knowledge.diagnoses.values() if words.replace("_", " ").lower() in d.title.lower()]
+        return f"did you mean {' or '.join(map(shown, near[:3]))}?" if near else ""
+
     def _labels(self) -> dict[str, str]:
         labels: dict[str, str] = {}
         for key, value in self._entries("labels", self.fields.node("labels")):
@@ -387,9 +400,7 @@ class _MapReader:
             if diagnosis not in self.knowledge.diagnoses:
                 help = self.problems.did_you_mean(diagnosis, self.knowledge.diagnoses)
                 said = f"no diagnosis is called {shown(diagnosis)}"
-                self.problems.add(
-                    value.place, "unknown-diagnosis", said, help or "leave the line out: what is not here stands for itself"
-                )
+                self.problems.add(value.place, "unknown-diagnosis", said, help or self._titled(diagnosis) or _NO_DIAGNOSIS)
             labels[_words(key.text)] = diagnosis
         return labels
 
@@ -430,6 +441,7 @@ class _HeaderReader:
         self.written = self._names(header)  # a name without spaces around it, and as it stands in the table
         self.columns: dict[str, Column] = {}  # by finding
         self.unknown: list[str] = []
+        self.called_ids: list[str] = []  # that are left out
 
     def read(self, id: str, label: str, ignore: frozenset[str], ignore_others: bool) -> Layout:
         truth = self._role("label", label, self.map.label)
@@ -441,6 +453,9 @@ class _HeaderReader:
             if name not in settled:
                 self._read_column(name)
         self._check_unknown(ignore_others)
+        if not who and self.called_ids:
+            said = f"no column is the id, so that rows are numbered; --id may name one of {_listed(self.called_ids)}"
+            self._warn(self.place, "ignored-column", said)
         taken = {who, truth, *(_plain_name(column.name) for column in self.columns.values())}
         return Layout(
             columns=tuple(self.columns.values()),
@@ -486,6 +501,8 @@ class _HeaderReader:
             self._error("missing-column", f"--{role} {shown(name)}: no column is called so", self._near(name))
         elif mapped:
             said = f"the table has no column {shown(name)}, which is the {role} by the map"
+            near = self._near(mapped)
+            said += f"; {near}" if near else ""
             self._warn(self.map.places.get(name, self.place), "missing-column", said)
         return ""
 
@@ -514,10 +531,13 @@ class _HeaderReader:
         """Tables vary, so that one map and one command serve several; yet a finding that is not there is worth a word."""
         for name in sorted(ignore - self.written.keys()):
             self._warn(self.place, "missing-column", f"--ignore {shown(name)}: no column is called so", self._near(name))
-        for name, column in self.mapped.items():
-            if name not in self.written and name not in ignore:
-                said = f"the table has no column {shown(name)}, which gives '{column.finding}' by the map"
-                self._warn(self.map.places.get(name, self.place), "missing-column", said)
+        absent = [name for name in self.mapped if name not in self.written and name not in ignore]
+        for name in absent[:_EACH_ABSENT]:
+            said = f"the table has no column {shown(name)}, which gives '{self.mapped[name].finding}' by the map"
+            self._warn(self.map.places.get(name, self.place), "missing-column", said)
+        if absent[_EACH_ABSENT:]:
+            said = f"nor has the table these, which the map has: {_listed(absent[_EACH_ABSENT:])}"
+            self._warn(self.map.places.get(absent[_EACH_ABSENT], self.place), "missing-column", said)
 
     def _read_column(self, name: str) -> None:
         if name in self.mapped:
@@ -528,7 +548,9 @@ class _HeaderReader:
             column = self.vocabulary.column(self.written[name], name, finding, unit, self.place)
             if column is not None:
                 self._take(replace(column, codes=self.map.codes_of(finding)))
-        elif not _AN_ID.fullmatch(name.lower()):
+        elif _AN_ID.fullmatch(name.lower()):
+            self.called_ids.append(name)
+        else:
             self.unknown.append(name)
 
     def _take(self, column: Column) -> None:

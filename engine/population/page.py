@@ -10,7 +10,18 @@ from ..knowledge.quantities import plain
 from ..report.markup import Content, Markup, document, tag
 from .tally import NONE, Share, Tally, accuracies, agreement, confusion
 
-NONE_SUPPORTED = "none of these is supported"
+NONE_LEADS = "none leads"
+LEVEL_SAYS = {
+    "contradictory": "established and excluded",
+    "established": "a finding settles it",
+    "likely": "enough points, and what it needs is known",
+    "possible": "some points",
+    "undecided": "a rule fired, and one for it is still open",
+    "not assessed": "no rule fired, and one for it is still open",
+    "not supported": "every rule for it is decided, and none makes it possible",
+    "unlikely": "points against it",
+    "excluded": "a finding rules it out",
+}
 _LONGEST = 120  # characters of the table's own words, which may be of any length
 _SHOWN = 25  # findings that keep something open and are shown unfolded
 _INPUTS = 4  # names of what was read that stand at the top; all of them stand at the end
@@ -274,7 +285,7 @@ class _Page:
         self.tally = tally
         self.about = about
         self.patients = tally.evaluated
-        self.titles = {d.id: d.title for d in knowledge.diagnoses.values()} | {NONE: NONE_SUPPORTED}
+        self.titles = {d.id: d.title for d in knowledge.diagnoses.values()} | {NONE: NONE_LEADS}
 
     def whole(self) -> str:
         """The page from head to foot. Where nobody was evaluated, only what there is to say about that."""
@@ -360,7 +371,10 @@ class _Page:
         rows = [
             _bar_row((u.capitalize(),), self.tally.urgency[u], self.patients, class_=_class(u)) for u in reversed(URGENCIES)
         ]
-        intro = "One for each patient: the highest of what red flags and diagnoses ask for."
+        intro = (
+            "One for each patient: the highest of what red flags and diagnoses ask for, as far as is known. A red flag "
+            "whose findings are unknown is not ruled out: routine means that nothing known asks for more."
+        )
         return _paragraph(intro), _table("Patients by urgency", ("Urgency", "Patients", "Share"), rows, "whole")
 
     def leading(self) -> tuple[Markup, ...]:
@@ -368,8 +382,11 @@ class _Page:
         counts = self.tally.leading
         leading = sorted((d for d in self.knowledge.order if counts[d]), key=lambda d: -counts[d])
         rows = [_bar_row(self.diagnosis(d), counts[d], self.patients) for d in leading]
-        rows.append(_bar_row((NONE_SUPPORTED.capitalize(),), counts[NONE], self.patients, class_="none"))
-        intro = "The first diagnosis that is possible or above; a patient has one at most."
+        rows.append(_bar_row((NONE_LEADS.capitalize(),), counts[NONE], self.patients, class_="none"))
+        intro = (
+            "The first diagnosis that is possible or above; a patient has one at most. Where none leads, some may still be "
+            "undecided or not assessed."
+        )
         never = [self.titles[d] for d in self.knowledge.order if not counts[d]]
         return (
             _paragraph(intro),
@@ -389,7 +406,11 @@ class _Page:
         ]
         intro = "Every diagnosis has one level in each patient. The more patients have a level, the stronger its shade."
         caption = "Patients by diagnosis and level"
-        return _paragraph(intro), _table(caption, ("Diagnosis", *LEVELS), rows, "heat")
+        meant = tag(
+            "dl", *(tag(t, x) for level in LEVELS for t, x in (("dt", level), ("dd", LEVEL_SAYS[level]))), class_="about"
+        )
+        table = _table(caption, ("Diagnosis", *LEVELS), rows, "heat")
+        return _paragraph(intro), table, _folded("What the levels mean", meant)
 
     def red_flags(self) -> tuple[Markup, ...]:
         """The flags that fired, the most frequent first; the others by their titles alone."""
@@ -430,17 +451,22 @@ class _Page:
     # What was known
 
     def missing(self) -> tuple[Markup, ...]:
-        """The findings that something waits for, the most wanted first; those that nothing waits for, folded."""
+        """The findings that something waits for: those that some patients have, then those that are known of nobody; of each
+        the most wanted first. Those that nothing waits for, folded."""
         tally = self.tally
         findings = self.knowledge.findings.values()
-        wanted = sorted((f for f in findings if tally.waiting[f.name]), key=lambda f: (-tally.waiting[f.name], f.name))
+        wanted = sorted(
+            (f for f in findings if tally.waiting[f.name]),
+            key=lambda f: (not tally.known[f.name], -tally.waiting[f.name], f.name),
+        )
         others = sorted(
             (f for f in findings if not tally.waiting[f.name] and tally.known[f.name]),
             key=lambda f: (-tally.known[f.name], f.name),
         )
         intro = (
             "In how many patients a diagnosis stayed undecided or not assessed while an open rule for it waited for the "
-            "finding, which was unknown or not known closely enough."
+            "finding, which was unknown or not known closely enough. First the findings that are known of some patients; a "
+            "finding is known, too, where it follows from others: computed from them, or no because it could not be asked."
             if wanted
             else "No diagnosis waited for a finding."
         )

@@ -59,7 +59,7 @@ class Batch:
 
     frame: pl.DataFrame  # the columns of a plan, ROW and TAKEN
     bad: list[Bad]
-    unusual: dict[str, int]  # finding -> values outside the usual range
+    unusual: dict[str, int]  # finding -> values outside the usual range, of the rows of the frame
     assumed: frozenset[str] = frozenset()  # quantities with numbers beside which nothing names a unit
 
 
@@ -114,8 +114,8 @@ class Table:
                 self._choice(read, cells, series, seen)
         plan = self.plan(frozenset(read.own))
         frame = pl.DataFrame({**read.columns, ROW: rows})
-        frame = self._without_faults(frame, plan, read)
-        return Batch(frame, read.bad, read.unusual, frozenset(read.assumed)), plan
+        frame, lost = self._without_faults(frame, plan, read)
+        return Batch(frame, read.bad, self._unusual(read, lost), frozenset(read.assumed)), plan
 
     def findings(self, raw: Mapping[str, Any], unknown: Collection[str] = ()) -> Findings:
         """What a row says, read as a case file is, without these findings; a row in which nothing else is at fault."""
@@ -203,7 +203,7 @@ class Table:
         name, scale = cells.finding.name, cells.finding.scale
         assert scale is not None
         ends = {end: seen[f"{name}/{end}"] for end in ("low", "high")}
-        read.unusual[name] = int(seen[f"{name}/unusual"].sum())
+        read.unusual[name] = seen[f"{name}/unusual"]
         if not cells.column.unit and seen[f"{name}/fits"].any():
             read.assumed.add(name)
         odd = seen[f"{name}/odd"]
@@ -224,14 +224,24 @@ class Table:
                 values = texts.replace_strict(list(found), looked_up[f"{name}/{end}"], return_dtype=pl.Int64)
                 ends[end] = ends[end].scatter(where, values)
             unusual = texts.replace_strict(list(found), [c.unusual for c in found.values()], return_dtype=pl.Boolean)
-            read.unusual[name] += int(unusual.sum())
+            read.unusual[name] = read.unusual[name].scatter(where, unusual)
         read.columns.update({f"{name}/{end}": values for end, values in ends.items()})
 
     # Rows as a whole
 
-    def _without_faults(self, frame: pl.DataFrame, plan: Plan, read: _Read) -> pl.DataFrame:
+    def _unusual(self, read: _Read, lost: Mapping[int, Collection[str]]) -> dict[str, int]:
+        """How many values of each quantity lie outside its usual range, of those that are taken as given."""
+        found: dict[str, int] = {}
+        for name, where in read.unusual.items():
+            left_out = [row for row, names in lost.items() if name in names or not self.unknown_where_bad]
+            if left_out and where.any():
+                where &= ~read.rows.is_in(pl.Series(left_out, dtype=read.rows.dtype).implode())
+            found[name] = int(where.sum())
+        return found
+
+    def _without_faults(self, frame: pl.DataFrame, plan: Plan, read: _Read) -> tuple[pl.DataFrame, dict[int, set[str]]]:
         """With derived quantities; rows whose answers cannot hold together are left out, or the answers at odds are taken as
-        unknown, until none are."""
+        unknown, until none are. And of the rows that are at fault, the findings that are."""
         lost: dict[int, set[str]] = {}
         for bad in read.bad:
             lost.setdefault(bad.row, set()).add(read.findings[bad.column])
@@ -255,15 +265,13 @@ class Table:
             if not self.unknown_where_bad:
                 break
             whole = whole.with_columns(c for n, where in blanks.items() for c in _blanked(self.knowledge.findings[n], where))
-        if not lost:
-            return derived.with_columns(pl.lit("").alias(TAKEN))
-        rows = pl.Series(list(lost), dtype=derived[ROW].dtype)
-        if not self.unknown_where_bad:
-            return derived.filter(~derived[ROW].is_in(rows.implode())).with_columns(pl.lit("").alias(TAKEN))
-        names = [JOINT.join(sorted(names)) for names in lost.values()]
-        return derived.with_columns(
-            pl.col(ROW).replace_strict(list(lost), names, default="", return_dtype=pl.String).alias(TAKEN)
-        )
+        taken = pl.lit("")
+        if lost and self.unknown_where_bad:
+            names = [JOINT.join(sorted(names)) for names in lost.values()]
+            taken = pl.col(ROW).replace_strict(list(lost), names, default="", return_dtype=pl.String)
+        elif lost:
+            derived = derived.filter(~pl.col(ROW).is_in(pl.Series(list(lost), dtype=derived[ROW].dtype).implode()))
+        return derived.with_columns(taken.alias(TAKEN)), lost
 
 
 def of_cases(knowledge: Knowledge, cases: Sequence[Case], rows: pl.Series, waiting: bool = False) -> tuple[Batch, Plan]:
@@ -286,7 +294,7 @@ class _Read:
         self.own: set[str] = set()
         self.assumed: set[str] = set()
         self.bad: list[Bad] = []
-        self.unusual: dict[str, int] = {}
+        self.unusual: dict[str, pl.Series] = {}  # of each quantity, which values lie outside the usual range
         self.findings: dict[str, str] = {}  # column -> finding
 
     def refuse(self, cells: Cells, where: pl.Series, texts: pl.Series) -> None:

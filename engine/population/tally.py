@@ -32,6 +32,9 @@ class Tally:
     waiting: Counter[str] = field(default_factory=Counter)  # patients of whom a diagnosis waits for the finding
     bad: Counter[tuple[str, str]] = field(default_factory=Counter)  # values, by column ('' the row as a whole) and reason
     unusual: Counter[str] = field(default_factory=Counter)  # values of those evaluated outside the usual range, by finding
+    examples: dict[tuple[str, str], str] = field(
+        default_factory=dict
+    )  # of `bad`, the first value of each kind; never on a page
     labelled: Counter[tuple[str, str]] = field(default_factory=Counter)  # by label and leading diagnosis
 
     def add(self, other: Tally) -> None:
@@ -40,8 +43,15 @@ class Tally:
             mine = getattr(self, name)
             if isinstance(count, Counter):
                 mine.update(count)
+            elif isinstance(count, dict):
+                setattr(self, name, {**count, **mine})
             else:
                 setattr(self, name, mine + count)
+
+    def refuse(self, column: str, reason: str, value: str) -> None:
+        """One more value of the column ('' the row as a whole) could not be used."""
+        self.bad[column, reason] += 1
+        self.examples.setdefault((column, reason), value)
 
     def count(self, outcome: Outcome, label: str = NONE) -> None:
         """One more row has been read, and this is what followed. Bad and unusual values are known to its reader alone."""
