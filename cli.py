@@ -93,6 +93,9 @@ class Commands(click.Group):
         click.Group(commands={**self.commands, **later}).format_commands(ctx, formatter)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
+        for name in ("stdin", "stdout", "stderr"):  # where one is closed, the next file to be opened would take its place
+            if getattr(sys, name) is None:
+                setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), "r" if name == "stdin" else "w"))
         try:
             kwargs["standalone_mode"] = False
             result = super().main(*args, **kwargs)
@@ -113,7 +116,8 @@ class Commands(click.Group):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(DONE)
         except OSError as fault:
-            click.echo(f"error: {fault.filename or ''}: {fault.strerror or fault}", err=True)
+            where = f"{printable(path_text(str(fault.filename)))}: " if fault.filename else ""
+            click.echo(f"error: {where}{fault.strerror or fault}", err=True)
             sys.exit(USAGE)
         except Exception as fault:
             sys.exit(_report_failure(fault))

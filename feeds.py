@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import click
 import polars as pl
 
-from .engine.knowledge.problems import Place, Problem, Problems, render
+from .engine.knowledge.problems import Place, Problem, Problems, render, shown
 from .engine.population.columnar import JOINT, Plan
 from .engine.population.layout import Layout, Map, layout_of
 from .engine.population.tables import ROW, TAKEN, Batch, Table, as_text, concluded, of_cases
@@ -134,11 +134,16 @@ class TableFeed:
 
     def __init__(self, path: Path, knowledge: Knowledge, options: Options) -> None:
         self.name = path_text(path)
-        self.source = Source(path, self.name)
+        self.source = Source(path, self.name, self._wanted)
         self.size = self.source.size
         self.knowledge, self.options = knowledge, options
         self._tables: dict[tuple[str, ...], Table] = {}
         self._told: set[Problem] = set()
+        self._roles: tuple[str, str] | None = None
+
+    def _wanted(self) -> set[str]:
+        layout = self._table().layout
+        return {column.name for column in layout.columns} | ({layout.id, layout.label} - {""})
 
     def progress(self) -> float:
         return self.source.done / self.source.total if self.source.total else 1.0
@@ -156,7 +161,16 @@ class TableFeed:
         """What reads the present header: later parts of an NDJSON file may have columns that the first ones had not."""
         header = self.source.header
         if header not in self._tables:
-            layout = layout_for(header, self.knowledge, self.options, self.source.place(1), self._told)
+            id, label = self._roles or ("", "")
+            asked = replace(self.options, id=id or self.options.id, label=label or self.options.label)
+            layout = layout_for(header, self.knowledge, asked, self.source.place(1), self._told)
+            if self._roles is not None and (layout.id, layout.label) != self._roles:
+                late = " and ".join(shown(name) for name in {layout.id, layout.label} - set(self._roles))
+                raise Stopped(
+                    f"{self.source.place(1)}: error[late-column]: {late} first appears after rows that went without it\n"
+                    "      = help: give the first row of the file every column"
+                )
+            self._roles = layout.id, layout.label
             unknown = self.options.bad_value == UNKNOWN
             self._tables[header] = Table(self.knowledge, layout, unknown_where_bad=unknown, waiting=self.options.detail)
         return self._tables[header]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
+import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +25,7 @@ from .shared import (
     TABLE_SUFFIXES,
     bytes_of,
     case_files,
+    files_in,
     knowledge_option,
     loaded,
     print_problems,
@@ -31,7 +33,7 @@ from .shared import (
     table_kind,
     written_whole,
 )
-from .terminal import new_console, path_text, printable, tell
+from .terminal import Signalled, new_console, path_text, printable, signals_end, tell
 from .verification import Sample, Verification
 
 if TYPE_CHECKING:
@@ -129,6 +131,8 @@ def batch(
         raise click.UsageError(f"{path_text(output)}: a result is a .csv, .ndjson or .parquet file")
     if report is not None and report.suffix.lower() not in PAGE_SUFFIXES:
         raise click.UsageError(f"{path_text(report)}: a report is a {' or '.join(PAGE_SUFFIXES)} file")
+    if explain_row is not None and (report or rejects):
+        raise click.UsageError("--explain-row prints, without --report and --rejects")
     if engine == SPARK and (report or explain_row is not None):
         raise click.UsageError("--report and --explain-row are not with --engine spark")
     if engine != SPARK and master:
@@ -138,7 +142,8 @@ def batch(
         click.echo("no table or case file there (.csv, .tsv, .ndjson, .jsonl, .parquet, .yaml, .yml, .json)", err=True)
         return NOTHING
     listed = rejects or (output and output.with_name(f"{output.name}.rejects.csv"))
-    _check_apart(files, [("--output", output), ("--rejects", listed), ("--report", report)])
+    read = [*files, *([Path(map_file)] if map_file else [])]
+    _check_apart(read, [("--output", output), ("--rejects", listed), ("--report", report)])
     knowledge = loaded(folder)
     chosen = random.SystemRandom().randrange(2**32) if seed is None else seed
     sample = Sample(verify if output is not None and engine != SPARK else 0, chosen)
@@ -160,23 +165,27 @@ def batch(
         detail=report is not None,
     )
     try:
-        if engine == SPARK:
-            try:
-                from . import spark_run
-            except ImportError as fault:
-                raise click.UsageError(NEEDS_SPARK) from fault
+        with signals_end(signal.SIGINT):
+            if engine == SPARK:
+                try:
+                    from . import spark_run
+                except ImportError as fault:
+                    raise click.UsageError(NEEDS_SPARK) from fault
+                assert output is not None and listed is not None
+                asked = spark_run.Asked(output, listed, master or "local[*]", verify, chosen)
+                return spark_run.run(files, knowledge, options, asked)
+            each = feeds_of(files, knowledge, options)
+            if explain_row is not None:
+                return _explain(each, explain_row, knowledge)
             assert output is not None and listed is not None
-            asked = spark_run.Asked(output, listed, master or "local[*]", verify, chosen)
-            return spark_run.run(files, knowledge, options, asked)
-        each = feeds_of(files, knowledge, options)
-        if explain_row is not None:
-            return _explain(each, explain_row, knowledge)
-        assert output is not None and listed is not None
-        run = _Run(knowledge, options, verification, several=len(files) > 1 or isinstance(each[0], feeds.CaseFeed))
-        run.write(each, output, listed, report)
-        if report is not None:
-            run.picture(files, output, report)
-        return run.end(output, listed, report)
+            run = _Run(knowledge, options, verification, several=len(files) > 1 or isinstance(each[0], feeds.CaseFeed))
+            run.write(each, output, listed, report)
+            if report is not None:
+                run.picture(files, output, report)
+            return run.end(output, listed, report)
+    except Signalled as signalled:
+        click.echo("interrupted", err=True)
+        return 128 + signalled.number
     except table_files.Unreadable as fault:
         click.echo("\n".join(map(printable, str(fault).split("\n"))), err=True)
         return BAD_CASE
@@ -192,12 +201,13 @@ def input_files(inputs: tuple[str, ...]) -> list[Path]:
     """Files as named, folders searched for case files, and where they hold none for tables; each once."""
     files: dict[Path, None] = {}
     for given in inputs:
+        if not given:
+            raise click.UsageError("an input without a name: is a variable empty?")
         path = Path(given)
         found = case_files((given,))
         files.update(dict.fromkeys(found))
         if path.is_dir():
-            inside = [p for p in sorted(path.rglob("*")) if p.suffix.lower() in TABLE_SUFFIXES and p.is_file()]
-            tables = [p for p in inside if not p.name.startswith(".")]
+            tables = [p for p in files_in(path, TABLE_SUFFIXES) if not p.name.startswith(".")]
             if not found:
                 files.update(dict.fromkeys(tables))
             elif tables:
@@ -206,7 +216,7 @@ def input_files(inputs: tuple[str, ...]) -> list[Path]:
         elif not path.is_dir() and path.suffix.lower() not in (*TABLE_SUFFIXES, *CASE_SUFFIXES):
             kinds = ", ".join((*TABLE_SUFFIXES, *CASE_SUFFIXES))
             raise click.UsageError(f"{path_text(path)}: the suffix says what a file is; one of {kinds}")
-    return list(files)
+    return list({_resolved(file): file for file in reversed(files)}.values())[::-1]
 
 
 def feeds_of(files: list[Path], knowledge: Knowledge, options: Options) -> list[Feed]:
@@ -304,6 +314,7 @@ class _Run:
 
     def picture(self, files: list[Path], output: Path, report: Path) -> None:
         from .engine.population.page import About, page
+        from .table_files import named
 
         about = About(
             inputs=tuple(map(path_text, files)),
@@ -320,7 +331,7 @@ class _Run:
             seed=self.verification.sample.seed,
             notices=tuple(assumed_units(self.knowledge, self.assumed)),
         )
-        with written_whole(report) as stream:
+        with named(path_text(report)), written_whole(report) as stream:
             stream.write(page(self.knowledge, self.tally, about))
 
     def end(self, output: Path, listed: Path, report: Path | None) -> int:
@@ -506,14 +517,14 @@ def sum_up(
         tell(printable(line))
     if tally.bad.total():
         faults = tally.bad.total()
-        click.echo(f"{faults:,} fault{'' if faults == 1 else 's'} listed in {path_text(listed)}", err=True)
+        click.echo(f"{faults:,} fault{'' if faults == 1 else 's'} listed in {printable(path_text(listed))}", err=True)
     number, seed = verified
     if number:
         click.echo(f"{counted(number, 'row')} verified through Experta (--seed {seed})", err=True)
     alone = ", by the diagnoses of the document alone" if knowledge.is_document_only else ""
-    click.echo(f"-> {path_text(output)}{alone}", err=True)
+    click.echo(f"-> {printable(path_text(output))}{alone}", err=True)
     if report is not None:
-        click.echo(f"-> {path_text(report)}", err=True)
+        click.echo(f"-> {printable(path_text(report))}", err=True)
     if not tally.rows:
         click.echo("there was no row to read", err=True)
         return NOTHING
@@ -527,13 +538,14 @@ def _explain(each: list[Feed], id: str, knowledge: Knowledge) -> int:
 
     reasoner = None
     for part, _ in evaluated(each):
+        refused = [reject for reject in part.rejects if reject.id == id]
+        for reject in refused:
+            click.echo(reject.told(), err=True)
         for number in part.results[ID].eq_missing(id).arg_true():
             reasoner = reasoner or reasoner_for(knowledge)
             print_outcome(new_console(), id, reasoner.conclude(part.findings(number)), __version__, ())
             return DONE
-        for reject in part.rejects:
-            if reject.id == id:
-                click.echo(reject.told(), err=True)
-                return BAD_CASE
+        if refused:
+            return BAD_CASE
     click.echo(f"no patient is called {printable(id)}", err=True)
     return NOTHING

@@ -6,9 +6,9 @@ import contextlib
 import gc
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -151,11 +151,21 @@ def case_files(inputs: tuple[str, ...]) -> list[Path]:
     for given in inputs:
         path = Path(given)
         if path.is_dir():
-            inside = [p for p in path.rglob("*") if p.suffix in CASE_SUFFIXES and p.is_file()]
-            files.update(dict.fromkeys(sorted(inside)))
+            files.update(dict.fromkeys(files_in(path, CASE_SUFFIXES)))
         else:
             files[path] = None
     return list(files)
+
+
+def files_in(folder: Path, suffixes: Collection[str]) -> list[Path]:
+    """The files under the folder with one of these suffixes, however it is written, sorted; links that lead nowhere among
+    them. Raises OSError where a folder cannot be looked into: its files would be left out in silence."""
+
+    def refuse(fault: OSError) -> NoReturn:
+        raise fault
+
+    inside = [Path(at, name) for at, _, names in os.walk(folder, onerror=refuse) for name in names]
+    return sorted(p for p in inside if p.suffix.lower() in suffixes and (p.is_file() or not p.exists()))
 
 
 @contextlib.contextmanager

@@ -12,17 +12,21 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import date
+from math import isfinite
 from pathlib import Path
+from struct import pack, unpack
 from typing import Any, BinaryIO
 
+import click
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from .engine.knowledge.problems import Place, shown
-from .shared import CSV, NDJSON, PARQUET, table_kind
+from .shared import CSV, NDJSON, PARQUET, USAGE, table_kind
 
 BLOCK = 1 << 23  # bytes of a CSV or NDJSON file that are read at once
 ROWS = 50_000  # rows of a Parquet file that are read at once
@@ -33,6 +37,8 @@ SOUGHT = ("id", "urgency", "leading")  # columns of a result of which a Parquet 
 DICTIONARY = 1 << 23  # bytes of a Parquet column's different texts: which rules fired is long, and often the same
 SEPARATORS = (",", ";", "\t")
 BROKEN = "\x00broken"  # of the column that says why a line is no row; no header holds a NUL
+_EPOCH = date(1970, 1, 1).toordinal()
+_MOST_OF_HALF = 65504.0
 _BOM = b"\xef\xbb\xbf"
 csv.field_size_limit(LONGEST)  # a long value is as good beside a quote as in a block that polars reads
 
@@ -44,11 +50,22 @@ class Unreadable(Exception):
         super().__init__(f"{place}: error[unreadable-table]: {message}" + (f"\n      = help: {help}" if help else ""))
 
 
+class ReaderGone(click.ClickException):
+    """Whoever read a pipe that is written has left."""
+
+    exit_code = USAGE
+
+    def show(self, file: object = None) -> None:
+        click.echo(self.format_message(), err=True)
+
+
 @contextlib.contextmanager
 def named(name: str) -> Iterator[None]:
     """Faults of the system say which file they are about: a full disk does not by itself."""
     try:
         yield
+    except BrokenPipeError as fault:  # of standard output it would be no fault
+        raise ReaderGone(f"error: {name}: {fault.strerror}") from fault
     except OSError as fault:
         if fault.filename is None:
             fault.filename = name
@@ -59,8 +76,9 @@ class Source:
     """One table. `parts` gives data frames of texts, or of what a Parquet file holds; a part of an NDJSON file may have
     columns that those before it had not."""
 
-    def __init__(self, path: Path, name: str) -> None:
-        self.path, self.name = path, name
+    def __init__(self, path: Path, name: str, wanted: Callable[[], Collection[str]] | None = None) -> None:
+        """`wanted`, once `header` is set, says which columns are: of a Parquet file no others are read."""
+        self.path, self.name, self.wanted = path, name, wanted
         self.kind = table_kind(path)
         self.size = path.stat().st_size
         self.done = 0  # bytes, or rows of a Parquet file
@@ -112,7 +130,7 @@ class Source:
         block = block.removeprefix(_BOM)
         end = _end_of_row(block)
         head = self._text(block[:end], 1)
-        separator = "\t" if self.path.suffix.lower() == ".tsv" else max(SEPARATORS, key=head.count)
+        separator = "\t" if self.path.suffix.lower() == ".tsv" else max(SEPARATORS, key=re.sub(r'"[^"]*"', "", head).count)
         rows = self._rows(head, 1, separator)
         if not rows or not any(name.strip() for name in rows[0]):
             raise Unreadable(self.place(1), "the first line names no column", "a table begins with the names of its columns")
@@ -238,22 +256,40 @@ class Source:
             file = pq.ParquetFile(self.path, memory_map=True, page_checksum_verification=True)
             self.total = file.metadata.num_rows
             self.header = tuple(file.schema_arrow.names)
-            for field in file.schema_arrow:
+            wanted = self.header if self.wanted is None else self.wanted()
+            fields = [field for field in file.schema_arrow if field.name in wanted]
+            for field in fields:
                 if not _is_single(field.type):
                     said = f"column {shown(field.name)} holds {field.type}, not texts, numbers, yes-no or dates"
                     raise Unreadable(self.place(1), said, "write one such value a column, or leave the column out")
-            for batch in file.iter_batches(batch_size=ROWS):
+            names = [field.name for field in fields]
+            whole = self.wanted is None or not names or any("." in name for name in self.header)  # a point leads to a part
+            for batch in file.iter_batches(batch_size=ROWS, columns=None if whole else names):
                 self.done += batch.num_rows
-                batch.validate(full=True)  # polars takes it on trust that a text is UTF-8
-                frame = pl.from_arrow(batch.rename_columns([f"c{n}" for n in range(batch.num_columns)]))
-                assert isinstance(frame, pl.DataFrame)
-                # By the shortest text that means the number: 3.1, and not 3.0999999046325684.
-                yield _named(frame.with_columns(pl.col(pl.Float32).cast(pl.String).cast(pl.Float64)), self.header)
+                chosen = batch if self.wanted is None else batch.select(names)
+                yield self._from_arrow(chosen, names)
             if self.done != self.total:
                 raise pa.ArrowInvalid(f"it tells of {self.total:,} rows and holds {self.done:,}")
         except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as fault:
             said = str(fault).split("\n")[0].split(". ")[0]
             raise Unreadable(self.place(1), f"this is no whole Parquet file: {said}") from fault
+
+    def _from_arrow(self, batch: pa.RecordBatch, names: Sequence[str]) -> pl.DataFrame:
+        batch.validate(full=True)  # polars takes it on trust that a text is UTF-8
+        columns: list[pl.Series] = []
+        for number, (name, column) in enumerate(zip(names, batch.columns, strict=True)):
+            if pa.types.is_timestamp(column.type) and re.fullmatch(r"[+-]\d\d:\d\d", column.type.tz or ""):
+                column = column.cast(pa.timestamp(column.type.unit, "UTC"))  # the same moment; polars knows no such zones
+            try:
+                series = pl.Series(f"c{number}", column)
+            except pl.exceptions.ComputeError as fault:
+                said = f"column {shown(name)} holds {column.type}, which cannot be read"
+                raise Unreadable(self.place(1), said, "leave the column out") from fault
+            if not _has_years(series):
+                said = f"column {shown(name)} holds a date that is not of the years 1 to 9999"
+                raise Unreadable(self.place(1), said, "write it as a text, or leave the column out")
+            columns.append(_in_shortest(series))
+        return _named(pl.DataFrame(columns), names)
 
 
 class _Blocks:
@@ -327,6 +363,38 @@ def _end_of_row(block: bytes) -> int:
 def _named(frame: pl.DataFrame, header: Sequence[str]) -> pl.DataFrame:
     """The frame under the names of the header; whether these can be told apart is judged where the header is read."""
     return frame.rename(dict(zip(frame.columns, header, strict=True))) if len(set(header)) == len(header) else frame
+
+
+def _has_years(series: pl.Series) -> bool:
+    """Whether every date can be written: its year is from 1 to 9999."""
+    if not isinstance(series.dtype, (pl.Date, pl.Datetime)):
+        return True
+    unit = getattr(series.dtype, "time_unit", "d")
+    a_day = {"d": 1, "ms": 86_400_000, "us": 86_400_000_000, "ns": 86_400_000_000_000}[unit]
+    found = series.to_physical().drop_nulls()
+    return bool(found.is_between(_DAYS[0] * a_day, _DAYS[1] * a_day, closed="left").all())
+
+
+_DAYS = (date(1, 1, 1).toordinal() - _EPOCH, date(9999, 12, 31).toordinal() + 1 - _EPOCH)
+
+
+def _in_shortest(series: pl.Series) -> pl.Series:
+    """Short floats by the shortest text that means them: 3.1, and not 3.0999999046325684."""
+    if series.dtype == pl.Float32:
+        return series.cast(pl.String).cast(pl.Float64)
+    if series.dtype == pl.Float16:
+        exact = series.cast(pl.Float64)
+        each = exact.drop_nulls().unique()
+        return exact.replace_strict(each, [_shortest_half(x) for x in each], default=None, return_dtype=pl.Float64)
+    return series
+
+
+def _shortest_half(number: float) -> float:
+    """The number with the fewest digits of which a float of 16 bits is made."""
+    if not isfinite(number):
+        return number
+    texts = (f"{number:.{digits}g}" for digits in range(1, 17))
+    return next(float(t) for t in texts if abs(float(t)) <= _MOST_OF_HALF and unpack("e", pack("e", float(t)))[0] == number)
 
 
 def _is_single(kind: pa.DataType) -> bool:

@@ -6,9 +6,10 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .engine.report.paragraphs import Paragraph
 
 _ROOM_TO_TYPE = 12  # columns that a prompt leaves free
+_PATIENCE = 2.0  # seconds in which a run that has been asked to end puts its files away
 _MOST_OF_A_LINE, _MOST_SHOWN = 10_000, 200
 
 
@@ -108,16 +110,24 @@ class Signalled(BaseException):
 
 
 @contextlib.contextmanager
-def signals_end() -> Iterator[None]:
-    """A closed terminal and a request to end come as an exception, so that nothing is left half done."""
+def signals_end(*more: int) -> Iterator[None]:
+    """A closed terminal and a request to end, and these signals, come as an exception, so that nothing is left half done.
+    The first is enough, and nothing comes of another; but whoever asks again after `_PATIENCE` is obeyed at once."""
+    numbers = (signal.SIGHUP, signal.SIGTERM, *more)
+    ended = 0.0
 
-    def end(number: int, frame: object) -> NoReturn:
-        for each in (signal.SIGHUP, signal.SIGTERM):
-            signal.signal(each, signal.SIG_IGN)  # one is enough
-        raise Signalled(number)
+    def end(number: int, frame: object) -> None:
+        nonlocal ended
+        if not ended:
+            ended = time.monotonic()
+            before.clear()
+            raise Signalled(number)
+        if time.monotonic() - ended > _PATIENCE:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
 
     # What is ignored stays ignored, as under nohup.
-    caught = [n for n in (signal.SIGHUP, signal.SIGTERM) if signal.getsignal(n) == signal.SIG_DFL]
+    caught = [n for n in numbers if signal.getsignal(n) in (signal.SIG_DFL, signal.default_int_handler)]
     before = {number: signal.signal(number, end) for number in caught}
     try:
         yield

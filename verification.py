@@ -44,11 +44,13 @@ class Sample:
         self._chance = random.Random(seed)
 
     def drawn(self, height: int, share: float) -> list[int]:
-        """Which of so many patients, who are this share of all that are still to come: from them to the last."""
-        if not height or share <= 0:
+        """Which of so many patients, who are this share of all that are still to come: from them to the last. A share of 0
+        is one that nobody knows, as of a pipe: half of what is left, so that there are some for whoever comes after."""
+        if not height:
             return []
-        to_come = max(height, round(height / share))
-        found = sorted(n for n in self._chance.sample(range(to_come), min(self._left, to_come)) if n < height)
+        to_come = max(height, round(height / share)) if share > 0 else height
+        size = self._left if share > 0 else -(-self._left // 2)
+        found = sorted(n for n in self._chance.sample(range(to_come), min(size, to_come)) if n < height)
         self._left -= len(found)
         return found
 

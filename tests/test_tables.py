@@ -26,6 +26,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -716,6 +717,11 @@ TYPED: dict[str, tuple[Any, list[str]]] = {
     "float-ties": (pa.array([3.45, 3.35, 3.449999999999999]), ["", "low-potassium", "low-potassium"]),
     "float32-ties": (pa.array([3.45, 3.35, 3.4499], pa.float32()), ["", "low-potassium", "low-potassium"]),
     "nan-is-missing": (pa.array([float("nan"), 3, None]), ["", "low-potassium", ""]),
+    "float16-ties": (pa.array(np.array([3.45, 3.35, np.inf], np.float16)), ["", "low-potassium", "rejected"]),
+    "too-fine": (
+        pa.array([Decimal("3.100000000000000000001"), Decimal("2.9"), None], pa.decimal128(38, 30)),
+        ["rejected", "low-potassium", ""],
+    ),
     "infinite": (pa.array([float("inf"), 3, float("-inf")]), ["rejected", "low-potassium", "rejected"]),
     "far-too-large": (pa.array([1e300, -1e300, 5e-324]), ["rejected"] * 3),
     "nulls-only": (pa.nulls(3), [""] * 3),
@@ -752,6 +758,72 @@ def test_numbers_are_yes_and_no_by_a_map_only(column: Any, wanted: list[str | No
     ran = batch(saved(tmp_path, "t.parquet", parquet(id=IDS, calf_pain=column)))
     assert [r["value"] for r in ran.rejects] == [text for text in wanted if text]
     assert len(ran.results or ()) + len(ran.rejects) == 3
+
+
+FAR_DATES: dict[str, Any] = {
+    "days": pa.array([1, 2932897, None], pa.int32()).cast(pa.date32()),
+    "early-days": pa.array([-719163, None, 0], pa.int32()).cast(pa.date32()),
+    "moments": pa.array([2**62, 0, None], pa.int64()).cast(pa.timestamp("us")),
+}
+
+
+@pytest.mark.parametrize("kind", FAR_DATES)
+def test_dates_without_a_year_are_told_and_left_out_where_they_are_ignored(kind: str, tmp_path: Path) -> None:
+    """What no calendar of Python holds; and of a column that is left out nothing is read."""
+    path = saved(tmp_path, "t.parquet", parquet(id=IDS, calf_pain=["yes", "no", "x"], died=FAR_DATES[kind]))
+    ran = batch(path, "--ignore", "died", "--verify", "3")
+    assert (ran.ids, len(ran.rejects)) == (["a", "b"], 1)
+    for role in ("--id", "--label"):
+        ran = batch(path, role, "died", *(["--ignore", "id"] if role == "--id" else []), output="other.csv")
+        assert (ran.code, ran.results) == (BAD_CASE, None)
+        assert ran.first == (
+            "t.parquet:1:1: error[unreadable-table]: column 'died' holds a date that is not of the years 1 to 9999"
+        )
+
+
+def test_dates_may_be_ids_in_any_zone(tmp_path: Path) -> None:
+    """The last and the first day that there is, and an offset, which polars does not know as a zone."""
+    days = pa.array([-719162, 2932896, 0], pa.int32()).cast(pa.date32())
+    ran = batch(saved(tmp_path, "t.parquet", parquet(id=days, calf_pain=["yes"] * 3)), "--verify", "3")
+    assert ran.ids == ["0001-01-01", "9999-12-31", "1970-01-01"]
+    offset = pa.array([0, 1, None], pa.int64()).cast(pa.timestamp("s", "+05:30"))
+    ran = batch(saved(tmp_path, "u.parquet", parquet(id=offset, calf_pain=["yes"] * 3)), "--verify", "3")
+    assert ran.ids is not None and ran.ids[0].startswith("1970-01-01 00:00:00"), ran
+    nowhere = pa.array([0, 1, None], pa.int64()).cast(pa.timestamp("s", "Foo/Bar"))
+    ran = batch(saved(tmp_path, "v.parquet", parquet(id=nowhere, calf_pain=["yes"] * 3)))
+    assert ran.first == (
+        "v.parquet:1:1: error[unreadable-table]: column 'id' holds timestamp[ms, tz=Foo/Bar], which cannot be read"
+    )
+
+
+def test_a_column_may_have_the_name_of_a_part_of_another(tmp_path: Path) -> None:
+    """A point in the name of a Parquet column also leads to a part of a column."""
+    ran = batch(
+        saved(tmp_path, "t.parquet", parquet(id=IDS, calf_pain=["yes"] * 3, **{"calf_pain.x": ["?"] * 3, "id.y": IDS})),
+        *("--ignore", "calf_pain.x", "--ignore", "id.y"),
+    )
+    assert (ran.code, ran.ids) == (DONE, ["a", "b", "c"])
+
+
+@pytest.mark.parametrize(("early", "late"), [("ID", "id"), ("", "id")])
+def test_what_is_the_id_does_not_change_in_the_middle(
+    early: str, late: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the first rows tell: an id that comes later would make others nameless."""
+    monkeypatch.setattr(table_files, "BLOCK", 64)
+    first = {early: "m"} if early else {}
+    rows = [{**first, "calf_pain": "yes"} for _ in range(20)] + [{**first, late: "x", "calf_pain": "no"}]
+    ran = batch(saved(tmp_path, "t.ndjson", "".join(json.dumps(row) + "\n" for row in rows)))
+    if early:
+        assert ran.ids == ["m"] * 21
+    else:
+        assert (ran.code, ran.results) == (BAD_CASE, None)
+        assert "error[late-column]: 'id' first appears after rows that went without it" in ran.first
+
+
+def test_a_separator_inside_quotes_is_none(tmp_path: Path) -> None:
+    text = 'id;calf_pain;"note, with, commas"\na;yes;\n'
+    assert batch(saved(tmp_path, "t.csv", text), "--ignore", "note, with, commas").ids == ["a"]
 
 
 IDENTITIES = ("a,b", "c\nd", 'e "f"', "\x1b[31m", "😀", "g\rh", " i ", "", "=1+1", "\u202ej", "null", "1e5", "007")
@@ -1284,6 +1356,14 @@ REFUSED: dict[str, tuple[tuple[str, ...], str]] = {
         ("--output", "out.csv", "--rejects", "x.html", "--report", "x.html"),
         "Error: --report: x.html is written by another option",
     ),
+    "rejects-are-the-map": (
+        ("--output", "out.csv", "--map", "m.yaml", "--rejects", "m.yaml"),
+        "Error: --rejects: m.yaml is one of the inputs",
+    ),
+    "explained-with-a-report": (
+        ("--explain-row", "a", "--report", "x.html"),
+        "Error: --explain-row prints, without --report and --rejects",
+    ),
     "report-of-no-kind": (("--output", "out.csv", "--report", "x.pdf"), "Error: x.pdf: a report is a .html or .htm file"),
     "output-in-no-folder": (("--output", "no/out.csv"), "Error: --output: there is no folder {}/no"),
     "report-in-no-folder": (("--output", "out.csv", "--report", "no/x.html"), "Error: --report: there is no folder {}/no"),
@@ -1382,6 +1462,37 @@ def test_folders_empty_broken_and_hidden(tmp_path: Path) -> None:
     assert (stopped.code, stopped.results) == (BAD_CASE, None)
 
 
+def test_nothing_in_a_folder_is_left_out_in_silence(tmp_path: Path) -> None:
+    """Suffixes in capitals, a link that leads nowhere, and what is named twice."""
+    (tmp_path / "in").mkdir()
+    for name in ("a.yaml", "B.YAML", "c.Json"):
+        saved(tmp_path, f"in/{name}", '{"case": "x", "given": {"calf_pain": "yes"}}')
+    (tmp_path / "alias").symlink_to(tmp_path / "in")
+    ran = run_apart(tmp_path, "in", "alias", "in/a.yaml", str(tmp_path / "in" / "a.yaml"), "--output", "out.csv")
+    assert ran.said[0] == "3 patients: 3 evaluated, 0 rejected"
+    (tmp_path / "in" / "d.yaml").symlink_to("gone.yaml")
+    ran = run_apart(tmp_path, "in", "--output", "out.csv")
+    assert ran.code == BAD_CASE
+    assert "4 patients: 3 evaluated, 1 rejected" in ran.said
+    assert run_apart(tmp_path, "", "--output", "out.csv").said[-1].startswith("Error: an input without a name")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everywhere")
+def test_a_folder_that_cannot_be_looked_into_is_told(tmp_path: Path) -> None:
+    saved(tmp_path, "t.csv", TABLE)
+    (tmp_path / "sub").mkdir(mode=0)
+    ran = run_apart(tmp_path, ".", "--output", "out.csv")
+    assert (ran.code, ran.said) == (USAGE, ("error: sub: Permission denied",))
+
+
+def test_a_full_disk_under_the_report_is_told_of_it(tmp_path: Path) -> None:
+    saved(tmp_path, "t.csv", TABLE)
+    (tmp_path / "full.html").symlink_to("/dev/full")
+    assert run_apart(tmp_path, "t.csv", "--output", "out.csv", "--report", "full.html").said == (
+        "error: full.html: No space left on device",
+    )
+
+
 def test_tables_beside_case_files_are_left_out_and_that_is_told(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
@@ -1433,7 +1544,8 @@ def run_apart(folder: Path, *arguments: str, longest: int | None = None) -> Ran:
 
 def may_be_interrupted() -> None:
     """A run begun in the background of a shell is not, by itself."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def unread(pipe: Any) -> int:
@@ -1465,22 +1577,65 @@ def half_read(folder: Path, output: str, rows: int) -> Iterator[tuple[subprocess
     ("end", "code", "kind"),
     [
         (signal.SIGINT, INTERRUPTED, "parquet"),
-        (signal.SIGTERM, -signal.SIGTERM, "csv"),
+        (signal.SIGTERM, 128 + signal.SIGTERM, "csv"),
+        (signal.SIGHUP, 128 + signal.SIGHUP, "ndjson"),
         (signal.SIGKILL, -signal.SIGKILL, "csv"),
     ],
 )
 def test_a_run_that_is_ended_leaves_no_results(end: signal.Signals, code: int, kind: str, tmp_path: Path) -> None:
     saved(tmp_path, f"out.{kind}", "of an earlier run")
     with half_read(tmp_path, f"out.{kind}", 10) as (process, pipe):
-        process.send_signal(end)
-        if end == signal.SIGINT:
+        for _ in range(3):  # as an impatient hand does
+            process.send_signal(end)
+            time.sleep(0.05)
+        if end != signal.SIGKILL:
             pipe.close()  # polars has a read go on after an interrupt; what is noticed is noticed when it returns
         said = process.communicate(timeout=30)[1]
     assert process.returncode == code
-    assert said.strip() == ("interrupted" if end == signal.SIGINT else "")
+    assert said.strip() == ("interrupted" if end != signal.SIGKILL else "")
     assert (tmp_path / f"out.{kind}").read_text() == "of an earlier run"
-    if end == signal.SIGINT:
+    if end != signal.SIGKILL:
         assert not list(tmp_path.glob(".*.part"))
+
+
+def test_whoever_insists_is_obeyed(tmp_path: Path) -> None:
+    """A run that waits for a pipe that says nothing ends all the same."""
+    with half_read(tmp_path, "out.csv", 10) as (process, _):
+        process.terminate()
+        time.sleep(2.2)
+        process.terminate()
+        assert process.wait(timeout=30) == -signal.SIGTERM
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_reader_who_leaves_a_pipe_is_told(tmp_path: Path) -> None:
+    """Otherwise part of the results would pass for all of them. Of standard output it is no fault."""
+    saved(tmp_path, "t.csv", "id,calf_pain\n" + "x,yes\n" * 20_000)
+    os.mkfifo(tmp_path / "out.csv")
+    reader = subprocess.Popen(["head", "-c", "100", "out.csv"], cwd=tmp_path, stdout=subprocess.DEVNULL)
+    ran = run_apart(tmp_path, "t.csv", "--output", "out.csv")
+    reader.wait()
+    assert (ran.code, ran.said) == (USAGE, ("error: out.csv: Broken pipe",))
+
+
+def test_rows_from_a_pipe_are_verified(tmp_path: Path) -> None:
+    """Nobody knows how many there will be."""
+    os.mkfifo(tmp_path / "t.csv")
+    writer = subprocess.Popen(["sh", "-c", "printf 'id,calf_pain\na,yes\nb,no\n' > t.csv"], cwd=tmp_path)
+    ran = run_apart(tmp_path, "t.csv", "--output", "out.csv", "--seed", "1")
+    writer.wait()
+    assert ran.code == DONE
+    assert "2 rows verified through Experta (--seed 1)" in ran.said
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
+def test_a_run_without_standard_streams(closed: str, tmp_path: Path) -> None:
+    saved(tmp_path, "t.csv", TABLE)
+    words = " ".join(f"'{word}'" for word in command(tmp_path, "t.csv", "--output", "out.csv"))
+    done = subprocess.run(f"{words} {closed}", shell=True, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == DONE, done.stderr
+    assert "internal error" not in done.stderr
+    assert read_back(tmp_path / "out.csv")
 
 
 def test_two_runs_into_one_file_leave_the_whole_of_one(tmp_path: Path) -> None:

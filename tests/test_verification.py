@@ -57,8 +57,17 @@ def test_a_sample_of_a_stream_whose_length_is_misjudged() -> None:
     """Never more than are asked for, and all of them where the end is larger than was thought."""
     for seed in range(50):
         sample = verification.Sample(8, seed)
-        found = [len(sample.drawn(100, share)) for share in (0.9, 0.0, 0.5, 1.0)]
-        assert (sum(found), found[1]) == (8, 0)
+        assert sum(len(sample.drawn(100, share)) for share in (0.9, 0.0, 0.5, 1.0)) == 8
+
+
+def test_a_sample_of_a_stream_whose_length_nobody_knows() -> None:
+    """As of a pipe: of each part half of what is left, and of a part that is shorter all; drawn from anywhere in it."""
+    for seed in range(50):
+        sample = verification.Sample(100, seed)
+        drawn_ = [sample.drawn(1_000, 0.0) for _ in range(9)]
+        assert [len(each) for each in drawn_] == [50, 25, 13, 6, 3, 2, 1, 0, 0]
+        assert len(set(drawn_[0])) == 50 and max(drawn_[0]) > 500
+    assert verification.Sample(100, 1).drawn(3, 0.0) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("stream", [0, 1, 7, 8])

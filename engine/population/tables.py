@@ -138,7 +138,9 @@ class Table:
         for column in self.layout.columns:
             finding, series = self.knowledge.findings[column.finding], raw[column.name]
             if finding.kind == QUANTITY:
-                typed = series.dtype.is_numeric()
+                # What has more decimals than a case file takes is read as it is written there, and refused.
+                fine = isinstance(series.dtype, pl.Decimal) and series.dtype.scale > _DECIMALS
+                typed = series.dtype.is_numeric() and not fine
             else:
                 typed = finding.kind == YES_NO and series.dtype == pl.Boolean and not column.codes
             kept.append(series if typed else as_text(series).alias(series.name))
