@@ -523,8 +523,11 @@ class _Run:
             raise Stopped(f"{printable(said)}; nothing was written")
         _write(lines, CSV, folder)
         listed = self.spark.read.options(**CSV_READ, header="true", nullValue="").csv(f"file://{folder}")
-        for line in listed.groupBy("column", "code").count().collect():
-            self.tally.bad[line["column"] or "", line["code"]] = line["count"]
+        counts = listed.groupBy("column", "code").agg(F.count("*").alias("number"), F.min("value").alias("value"))
+        for line in counts.collect():
+            kind = line["column"] or "", line["code"]
+            self.tally.bad[kind] = line["number"]
+            self.tally.examples[kind] = line["value"] or ""
 
     def rejects(self, rows: DataFrame, plan: Plan) -> DataFrame:
         """Each value that cannot be read, and each row whose answers cannot hold together."""

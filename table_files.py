@@ -263,11 +263,10 @@ class Source:
                     said = f"column {shown(field.name)} holds {field.type}, not texts, numbers, yes-no or dates"
                     raise Unreadable(self.place(1), said, "write one such value a column, or leave the column out")
             names = [field.name for field in fields]
-            whole = self.wanted is None or not names or any("." in name for name in self.header)  # a point leads to a part
-            for batch in file.iter_batches(batch_size=ROWS, columns=None if whole else names):
+            for batch in file.iter_batches(batch_size=ROWS, columns=None if self.wanted is None else names):
                 self.done += batch.num_rows
-                chosen = batch if self.wanted is None else batch.select(names)
-                yield self._from_arrow(chosen, names)
+                # A name leads also to a column whose name goes on after a point.
+                yield self._from_arrow(batch if self.wanted is None else batch.select(names), names)
             if self.done != self.total:
                 raise pa.ArrowInvalid(f"it tells of {self.total:,} rows and holds {self.done:,}")
         except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as fault:

@@ -168,7 +168,7 @@ def rejected(path: Path) -> Counter[tuple[str, ...]]:
 
 def summary(ran: Result) -> list[str]:
     """What was said, but for names of files and the order of equal counts."""
-    return sorted(line for line in ran.stderr.splitlines() if not line.startswith(("->", "cannot be read")))
+    return sorted(line for line in ran.stderr.splitlines() if not line.startswith(("->", "cannot be used")))
 
 
 def left_in(folder: Path) -> set[str]:

@@ -803,6 +803,8 @@ def test_a_column_may_have_the_name_of_a_part_of_another(tmp_path: Path) -> None
         *("--ignore", "calf_pain.x", "--ignore", "id.y"),
     )
     assert (ran.code, ran.ids) == (DONE, ["a", "b", "c"])
+    path = saved(tmp_path, "u.parquet", parquet(calf_pain=["yes"] * 3, **{"id.y": IDS, "id": ["?"] * 3}))
+    assert batch(path, "--id", "id.y", "--ignore", "id").ids == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(("early", "late"), [("ID", "id"), ("", "id")])
