@@ -314,7 +314,7 @@ def show(id: str, compiled: bool, folder: Path | None) -> int:
     knowledge = loaded(folder)
     things = everything(knowledge)
     if id not in things:
-        titled = [d for d, entry in knowledge.diagnoses.items() if id.lower() in entry.title.lower()]
+        titled = knowledge.titled(id)
         near = f"did you mean '{titled[0]}'?" if titled else did_you_mean(id, things)
         click.echo(f"nothing is called '{id}'. {near}".rstrip(), err=True)
         return NOTHING

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import click
 import polars as pl
 
 from .engine.knowledge.problems import Place, Problem, Problems, render, shown
@@ -15,7 +14,7 @@ from .engine.population.columnar import JOINT, Plan
 from .engine.population.layout import Layout, Map, layout_of
 from .engine.population.tables import ROW, TAKEN, Batch, Table, as_text, concluded, of_cases
 from .engine.population.tally import NONE, Tally
-from .shared import BAD_CASE, cases_in, print_problems
+from .shared import BAD_CASE, Ended, cases_in, print_problems
 from .table_files import BROKEN, Source
 from .terminal import path_text, printable, tell
 
@@ -28,17 +27,10 @@ FILE, ID = "file", "id"  # columns of a result, before those that are concluded
 REJECT, UNKNOWN, STOP = "reject", "unknown", "stop"  # what becomes of a value that cannot be read
 
 
-class Stopped(click.ClickException):
+class Stopped(Ended):
     """The run ends without a result, because of what it was given."""
 
     exit_code = BAD_CASE
-
-    def show(self, file: object = None) -> None:
-        for line in self.format_message().split("\n"):
-            if line[:1].isspace():  # a line of the source, or the caret under it
-                click.echo(line, err=True)
-            else:
-                tell(line)
 
 
 @dataclass(frozen=True)
@@ -134,12 +126,11 @@ class TableFeed:
 
     def __init__(self, path: Path, knowledge: Knowledge, options: Options) -> None:
         self.name = path_text(path)
-        self.source = Source(path, self.name, self._wanted)
+        self.source = Source(path, self.name)
         self.size = self.source.size
         self.knowledge, self.options = knowledge, options
         self._tables: dict[tuple[str, ...], Table] = {}
         self._told: set[Problem] = set()
-        self._roles: tuple[str, str] | None = None
 
     def _wanted(self) -> set[str]:
         layout = self._table().layout
@@ -150,7 +141,7 @@ class TableFeed:
 
     def parts(self) -> Iterator[Callable[[], Part]]:
         before = 0
-        for raw in self.source.parts():
+        for raw in self.source.parts(self._wanted):
             yield self._part(self._table(), raw, before)
             before += raw.height
         if not before:  # a table without rows has a header, too, and so have its results
@@ -161,16 +152,17 @@ class TableFeed:
         """What reads the present header: later parts of an NDJSON file may have columns that the first ones had not."""
         header = self.source.header
         if header not in self._tables:
-            id, label = self._roles or ("", "")
-            asked = replace(self.options, id=id or self.options.id, label=label or self.options.label)
+            asked = self.options
+            first = next((table.layout for table in self._tables.values()), None)
+            if first is not None:
+                asked = replace(asked, id=first.id or asked.id, label=first.label or asked.label)
             layout = layout_for(header, self.knowledge, asked, self.source.place(1), self._told)
-            if self._roles is not None and (layout.id, layout.label) != self._roles:
-                late = " and ".join(shown(name) for name in {layout.id, layout.label} - set(self._roles))
+            if first is not None and (layout.id, layout.label) != (first.id, first.label):
+                late = " and ".join(map(shown, {layout.id, layout.label} - {first.id, first.label}))
                 raise Stopped(
                     f"{self.source.place(1)}: error[late-column]: {late} first appears after rows that went without it\n"
                     "      = help: give the first row of the file every column"
                 )
-            self._roles = layout.id, layout.label
             unknown = self.options.bad_value == UNKNOWN
             self._tables[header] = Table(self.knowledge, layout, unknown_where_bad=unknown, waiting=self.options.detail)
         return self._tables[header]

@@ -6,7 +6,7 @@ import csv
 import random
 import signal
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from . import __version__
-from .engine.report.words import counted
+from .engine.report.words import counted, many
 from .shared import (
     BAD_CASE,
     BAD_KNOWLEDGE,
@@ -137,13 +137,15 @@ def batch(
         raise click.UsageError("--report and --explain-row are not with --engine spark")
     if engine != SPARK and master:
         raise click.UsageError("--master is for --engine spark")
-    files = input_files(inputs)
+    found = input_files(inputs)
+    files = list(found.values())
     if not files:
         click.echo("no table or case file there (.csv, .tsv, .ndjson, .jsonl, .parquet, .yaml, .yml, .json)", err=True)
         return NOTHING
     listed = rejects or (output and output.with_name(f"{output.name}.rejects.csv"))
-    read = [*files, *([Path(map_file)] if map_file else [])]
-    _check_apart(read, [("--output", output), ("--rejects", listed), ("--report", report)])
+    if map_file:
+        found.setdefault(_resolved(Path(map_file)), Path(map_file))
+    _check_apart(found, [("--output", output), ("--rejects", listed), ("--report", report)])
     knowledge = loaded(folder)
     chosen = random.SystemRandom().randrange(2**32) if seed is None else seed
     sample = Sample(verify if output is not None and engine != SPARK else 0, chosen)
@@ -197,26 +199,27 @@ def batch(
 # What is read ---------------------------------------------------------------------------------------------------------
 
 
-def input_files(inputs: tuple[str, ...]) -> list[Path]:
-    """Files as named, folders searched for case files, and where they hold none for tables; each once."""
-    files: dict[Path, None] = {}
+def input_files(inputs: tuple[str, ...]) -> dict[Path, Path]:
+    """Files as named, folders searched for case files, and where they hold none for tables; each once, under where it is."""
+    files: dict[Path, Path] = {}
     for given in inputs:
         if not given:
             raise click.UsageError("an input without a name: is a variable empty?")
         path = Path(given)
         found = case_files((given,))
-        files.update(dict.fromkeys(found))
         if path.is_dir():
             tables = [p for p in files_in(path, TABLE_SUFFIXES) if not p.name.startswith(".")]
             if not found:
-                files.update(dict.fromkeys(tables))
+                found = tables
             elif tables:
                 left_out = f"{counted(len(tables), 'table')} left out"
                 tell(f"{path_text(path)} holds case files: {left_out}; name a table to have it read")
         elif not path.is_dir() and path.suffix.lower() not in (*TABLE_SUFFIXES, *CASE_SUFFIXES):
             kinds = ", ".join((*TABLE_SUFFIXES, *CASE_SUFFIXES))
             raise click.UsageError(f"{path_text(path)}: the suffix says what a file is; one of {kinds}")
-    return list({_resolved(file): file for file in reversed(files)}.values())[::-1]
+        for file in found:
+            files.setdefault(_resolved(file), file)
+    return files
 
 
 def feeds_of(files: list[Path], knowledge: Knowledge, options: Options) -> list[Feed]:
@@ -243,9 +246,9 @@ def read_map_file(path: str, knowledge: Knowledge) -> Map:
     return found
 
 
-def _check_apart(files: list[Path], written: list[tuple[str, Path | None]]) -> None:
+def _check_apart(read: Mapping[Path, Path], written: list[tuple[str, Path | None]]) -> None:
     """What is written is no input, nor written twice."""
-    taken = {_resolved(file): f"{path_text(file)} is one of the inputs" for file in files}
+    taken = {where: f"{path_text(file)} is one of the inputs" for where, file in read.items()}
     for option, path in written:
         if path is not None:
             where = _resolved(path)
@@ -454,8 +457,7 @@ def summary(knowledge: Knowledge, tally: Tally) -> Iterator[str]:
     """What a run has come to, in a few lines."""
     from .engine.knowledge.model import URGENCIES
 
-    patients = f"{tally.rows:,} patient{'' if tally.rows == 1 else 's'}"
-    yield f"{patients}: {tally.evaluated:,} evaluated, {tally.rejected:,} rejected"
+    yield f"{many(tally.rows, 'patient')}: {tally.evaluated:,} evaluated, {tally.rejected:,} rejected"
     if tally.evaluated:
         yield "urgency: " + ", ".join(f"{tally.urgency[u]:,} {u}" for u in reversed(URGENCIES) if tally.urgency[u])
         leading = [(n, d) for d, n in tally.leading.items()]
@@ -487,11 +489,10 @@ def _labelled(knowledge: Knowledge, tally: Tally) -> Iterator[str]:
     agreed = agreement(knowledge, tally)
     if agreed.of:
         yield f"labels: of {agreed.of:,} that are a diagnosis here, {agreed.number:,} lead"
-    foreign = confusion(knowledge, tally).foreign
-    if foreign:
-        counts = {label: sum(n for (of, _), n in tally.labelled.items() if of == label) for label in foreign[:MOST_SHOWN]}
-        names = ", ".join(f"{_shortened(label)} {number:,}" for label, number in counts.items())
-        more = f" and {len(foreign) - MOST_SHOWN:,} others" if foreign[MOST_SHOWN:] else ""
+    matrix = confusion(knowledge, tally)
+    if matrix.foreign:
+        names = ", ".join(f"{_shortened(label)} {sum(matrix.row(label)):,}" for label in matrix.foreign[:MOST_SHOWN])
+        more = f" and {len(matrix.foreign) - MOST_SHOWN:,} others" if matrix.foreign[MOST_SHOWN:] else ""
         yield f"labels that are no diagnosis here: {names}{more}"
 
 
@@ -516,8 +517,7 @@ def sum_up(
     for line in (*summary(knowledge, tally), *assumed_units(knowledge, assumed)):
         tell(printable(line))
     if tally.bad.total():
-        faults = tally.bad.total()
-        click.echo(f"{faults:,} fault{'' if faults == 1 else 's'} listed in {printable(path_text(listed))}", err=True)
+        click.echo(f"{many(tally.bad.total(), 'fault')} listed in {printable(path_text(listed))}", err=True)
     number, seed = verified
     if number:
         click.echo(f"{counted(number, 'row')} verified through Experta (--seed {seed})", err=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from .terminal import path_text, printable
+from .terminal import path_text, printable, tell
 
 if TYPE_CHECKING:
     from .engine.inference.reasoner import Reasoner
@@ -26,6 +26,17 @@ CSV, NDJSON, PARQUET = "csv", "ndjson", "parquet"
 TABLE_SUFFIXES = {".csv": CSV, ".tsv": CSV, ".ndjson": NDJSON, ".jsonl": NDJSON, ".parquet": PARQUET}
 MOST_PROBLEMS = 200  # shown one by one in a terminal; JSON holds them all
 DONE, FINDINGS, USAGE, BAD_KNOWLEDGE, BAD_CASE, NOTHING, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 4, 5, 70, 130
+
+
+class Ended(click.ClickException):
+    """The run ends, and its message says why, without another word before it."""
+
+    def show(self, file: object = None) -> None:
+        for line in self.format_message().split("\n"):
+            if line[:1].isspace():  # a line of the source, or the caret under it
+                click.echo(line, err=True)
+            else:
+                tell(line)
 
 
 _DOCUMENT_ONLY = "crampdx.document_only"

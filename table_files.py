@@ -19,14 +19,13 @@ from pathlib import Path
 from struct import pack, unpack
 from typing import Any, BinaryIO
 
-import click
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from .engine.knowledge.problems import Place, shown
-from .shared import CSV, NDJSON, PARQUET, USAGE, table_kind
+from .shared import CSV, NDJSON, PARQUET, USAGE, Ended, table_kind
 
 BLOCK = 1 << 23  # bytes of a CSV or NDJSON file that are read at once
 ROWS = 50_000  # rows of a Parquet file that are read at once
@@ -50,13 +49,10 @@ class Unreadable(Exception):
         super().__init__(f"{place}: error[unreadable-table]: {message}" + (f"\n      = help: {help}" if help else ""))
 
 
-class ReaderGone(click.ClickException):
+class ReaderGone(Ended):
     """Whoever read a pipe that is written has left."""
 
     exit_code = USAGE
-
-    def show(self, file: object = None) -> None:
-        click.echo(self.format_message(), err=True)
 
 
 @contextlib.contextmanager
@@ -76,9 +72,8 @@ class Source:
     """One table. `parts` gives data frames of texts, or of what a Parquet file holds; a part of an NDJSON file may have
     columns that those before it had not."""
 
-    def __init__(self, path: Path, name: str, wanted: Callable[[], Collection[str]] | None = None) -> None:
-        """`wanted`, once `header` is set, says which columns are: of a Parquet file no others are read."""
-        self.path, self.name, self.wanted = path, name, wanted
+    def __init__(self, path: Path, name: str) -> None:
+        self.path, self.name = path, name
         self.kind = table_kind(path)
         self.size = path.stat().st_size
         self.done = 0  # bytes, or rows of a Parquet file
@@ -88,11 +83,14 @@ class Source:
     def place(self, line: int, column: int = 1) -> Place:
         return Place(self.name, line, column)
 
-    def parts(self) -> Iterator[pl.DataFrame]:
-        """The rows in order. Raises `Unreadable`."""
-        readers = {CSV: self._csv, NDJSON: self._ndjson, PARQUET: self._parquet}
+    def parts(self, wanted: Callable[[], Collection[str]]) -> Iterator[pl.DataFrame]:
+        """The rows in order; of a Parquet file only the columns that are `wanted`, which is asked once `header` is set, and
+        of which none bear one name. Raises `Unreadable`."""
         with named(self.name):
-            yield from readers[self.kind]()
+            if self.kind == PARQUET:
+                yield from self._parquet(wanted)
+            else:
+                yield from self._csv() if self.kind == CSV else self._ndjson()
 
     # CSV
 
@@ -251,36 +249,35 @@ class Source:
 
     # Parquet
 
-    def _parquet(self) -> Iterator[pl.DataFrame]:
+    def _parquet(self, wanted: Callable[[], Collection[str]]) -> Iterator[pl.DataFrame]:
         try:
             file = pq.ParquetFile(self.path, memory_map=True, page_checksum_verification=True)
             self.total = file.metadata.num_rows
             self.header = tuple(file.schema_arrow.names)
-            wanted = self.header if self.wanted is None else self.wanted()
-            fields = [field for field in file.schema_arrow if field.name in wanted]
+            needed = wanted()
+            fields = [field for field in file.schema_arrow if field.name in needed]
             for field in fields:
                 if not _is_single(field.type):
                     said = f"column {shown(field.name)} holds {field.type}, not texts, numbers, yes-no or dates"
                     raise Unreadable(self.place(1), said, "write one such value a column, or leave the column out")
             names = [field.name for field in fields]
-            for batch in file.iter_batches(batch_size=ROWS, columns=None if self.wanted is None else names):
+            for batch in file.iter_batches(batch_size=ROWS, columns=names):
                 self.done += batch.num_rows
-                # A name leads also to a column whose name goes on after a point.
-                yield self._from_arrow(batch if self.wanted is None else batch.select(names), names)
+                yield self._from_arrow(batch.select(names))  # a name leads also to one that goes on after a point
             if self.done != self.total:
                 raise pa.ArrowInvalid(f"it tells of {self.total:,} rows and holds {self.done:,}")
         except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError) as fault:
             said = str(fault).split("\n")[0].split(". ")[0]
             raise Unreadable(self.place(1), f"this is no whole Parquet file: {said}") from fault
 
-    def _from_arrow(self, batch: pa.RecordBatch, names: Sequence[str]) -> pl.DataFrame:
+    def _from_arrow(self, batch: pa.RecordBatch) -> pl.DataFrame:
         batch.validate(full=True)  # polars takes it on trust that a text is UTF-8
         columns: list[pl.Series] = []
-        for number, (name, column) in enumerate(zip(names, batch.columns, strict=True)):
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
             if pa.types.is_timestamp(column.type) and re.fullmatch(r"[+-]\d\d:\d\d", column.type.tz or ""):
                 column = column.cast(pa.timestamp(column.type.unit, "UTC"))  # the same moment; polars knows no such zones
             try:
-                series = pl.Series(f"c{number}", column)
+                series = pl.Series(name, column)
             except pl.exceptions.ComputeError as fault:
                 said = f"column {shown(name)} holds {column.type}, which cannot be read"
                 raise Unreadable(self.place(1), said, "leave the column out") from fault
@@ -288,7 +285,7 @@ class Source:
                 said = f"column {shown(name)} holds a date that is not of the years 1 to 9999"
                 raise Unreadable(self.place(1), said, "write it as a text, or leave the column out")
             columns.append(_in_shortest(series))
-        return _named(pl.DataFrame(columns), names)
+        return pl.DataFrame(columns)
 
 
 class _Blocks:

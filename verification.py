@@ -11,9 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing import get_all_start_methods, get_context
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from .shared import INTERNAL, reasoner_for
+from .shared import INTERNAL, Ended, reasoner_for
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -26,13 +24,10 @@ TAKING_TURNS = 0.0005  # seconds that a thread of Python has to itself while ano
 Concluded = dict[str, Any]  # about one patient: what the columns of a result hold
 
 
-class Disagreement(click.ClickException):
+class Disagreement(Ended):
     """Experta concludes otherwise than the columns, or cannot say."""
 
     exit_code = INTERNAL
-
-    def show(self, file: object = None) -> None:
-        click.echo(self.format_message(), err=True)
 
 
 class Sample:
@@ -106,10 +101,11 @@ class _Beside:
         self.knowledge = knowledge
         self._reasoner: Reasoner | None = None
         self._interval = sys.getswitchinterval()
-        sys.setswitchinterval(min(self._interval, TAKING_TURNS))
 
     def conclude(self, findings: Findings) -> Concluded:
-        self._reasoner = self._reasoner or reasoner_for(self.knowledge)
+        if self._reasoner is None:
+            sys.setswitchinterval(min(self._interval, TAKING_TURNS))
+            self._reasoner = reasoner_for(self.knowledge)
         return expected(self.knowledge, self._reasoner.infer(findings))
 
     def end(self) -> None:

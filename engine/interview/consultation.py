@@ -116,13 +116,12 @@ def search(knowledge: Knowledge, word: str) -> tuple[Finding, ...]:
         return (f.name.replace("_", " "), f.title, f.ask, *f.also_called, *(w for _, w in f.choices))
 
     found = [f for f in knowledge.findings.values() if any(wanted in t.lower() for t in texts(f))]
-
     if not wanted:
         return tuple(sorted(found, key=lambda f: f.name))
     whole = re.compile(rf"(?<!\w){re.escape(wanted)}(?!\w)")
 
     def rank(f: Finding) -> tuple[bool, bool, bool, str]:
-        names = [f.name.replace("_", " "), f.title.lower(), *(called.lower() for called in f.also_called)]
+        names = _names(f)
         return wanted not in names, not any(map(whole.search, names)), wanted not in names[0], f.name
 
     return tuple(sorted(found, key=rank))
@@ -131,8 +130,9 @@ def search(knowledge: Knowledge, word: str) -> tuple[Finding, ...]:
 def called(knowledge: Knowledge, words: str) -> tuple[Finding, ...]:
     """The yes-no findings that go by exactly these words, such as a drug's name."""
     wanted = " ".join(words.lower().split())
-    return tuple(
-        f
-        for f in knowledge.findings.values()
-        if f.kind == YES_NO and wanted in (f.name.replace("_", " "), f.title.lower(), *(a.lower() for a in f.also_called))
-    )
+    return tuple(f for f in knowledge.findings.values() if f.kind == YES_NO and wanted in _names(f))
+
+
+def _names(finding: Finding) -> tuple[str, ...]:
+    """All that the finding is called, in small letters; first its own name."""
+    return (finding.name.replace("_", " "), finding.title.lower(), *(name.lower() for name in finding.also_called))

@@ -464,6 +464,10 @@ class Knowledge:
     is_document_only: bool = False  # diagnoses from beyond the document have been left out
     left_out: frozenset[str] = frozenset()  # the ids of these, and of what belongs to them
 
+    def titled(self, words: str) -> list[str]:
+        """The diagnoses whose titles have the words in them, in capitals or not."""
+        return [id for id, entry in self.diagnoses.items() if words.lower() in entry.title.lower()]
+
     @cached_property
     def order(self) -> tuple[str, ...]:
         """Diagnosis ids: the document's own in its order, then those beyond, by tier and id."""

@@ -387,7 +387,7 @@ class _MapReader:
 
     def _titled(self, words: str) -> str:
         """Suggests the diagnoses whose titles have the words; '' where none has."""
-        near = [d.id for d in self.knowledge.diagnoses.values() if words.replace("_", " ").lower() in d.title.lower()]
+        near = self.knowledge.titled(words.replace("_", " "))
         return f"did you mean {' or '.join(map(shown, near[:3]))}?" if near else ""
 
     def _labels(self) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..knowledge.model import DO_NOT_MISS, LEVELS, URGENCIES, Finding, Knowledge
 from ..knowledge.quantities import plain
 from ..report.markup import Content, Markup, document, tag
+from ..report.words import many
 from .tally import NONE, Share, Tally, accuracies, agreement, confusion
 
 NONE_LEADS = "none leads"
@@ -139,10 +140,6 @@ def _theirs(text: str) -> Markup:
 
 def _number(number: int) -> str:
     return f"{number:,}"
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _percent(number: int, of: int) -> str:
@@ -340,7 +337,7 @@ class _Page:
         tally, patients = self.tally, self.patients
         share = f"{_percent(tally.rejected, tally.rows)} of the rows" if tally.rows else ""
         tiles = [
-            _tile("Patients evaluated", patients, f"of {_many(tally.rows, 'row')} read"),
+            _tile("Patients evaluated", patients, f"of {many(tally.rows, 'row')} read"),
             _tile("Rows rejected", tally.rejected, share),
         ]
         if patients:
@@ -425,7 +422,7 @@ class _Page:
         content = [_table("Patients by red flag", ("Red flag", "Patients", "Share"), rows)] if fired else []
         if silent:
             entries = (tag("li", *_named(f.title, f.id, _urgency(f.urgency))) for f in silent)
-            content.append(_folded(f"{_many(len(silent), 'red flag')} never fired", tag("ul", *entries)))
+            content.append(_folded(f"{many(len(silent), 'red flag')} never fired", tag("ul", *entries)))
         intro = "In one patient several may fire." if fired else "No red flag fired."
         return _paragraph(intro), *content
 
@@ -446,7 +443,7 @@ class _Page:
         ]
         title = self.titles[diagnosis]
         heads = ("Rule", "Patients", "Share", "Strength")
-        return _folded(f"{title}: {_number(fired)} of {_many(len(rules), 'rule')} fired", _table(title, heads, rows))
+        return _folded(f"{title}: {_number(fired)} of {many(len(rules), 'rule')} fired", _table(title, heads, rows))
 
     # What was known
 
@@ -486,7 +483,7 @@ class _Page:
     def known_findings(self, findings: Sequence[Finding]) -> Markup:
         rows = [_bar_row(_named(f.title, f.name), self.tally.known[f.name], self.patients, f.known_by) for f in findings]
         heads = ("Finding", "Known in", "Share", "Who knows")
-        summary = f"{_many(len(findings), 'finding')} known in some patients, and waited for in none"
+        summary = f"{many(len(findings), 'finding')} known in some patients, and waited for in none"
         return _folded(summary, _table("Findings that nothing waits for", heads, rows))
 
     def bad(self) -> tuple[Markup, ...]:
@@ -556,7 +553,7 @@ class _Page:
         rest = matrix.foreign[_SHOWN:]
         if rest:
             sums = [sum(column) for column in zip(*(matrix.row(x) for x in rest), strict=True)]
-            rows.append(row((f"{_many(len(rest), 'other label')} ", mark), None, sums))
+            rows.append(row((f"{many(len(rest), 'other label')} ", mark), None, sums))
         heads = (_upright(title) for title in (*(self.titles[d] for d in matrix.leading), "all with this label"))
         caption = "Patients by label (down) and leading diagnosis (across)"
         table = _table(caption, ("Label", *heads), rows, "heat")
@@ -601,7 +598,7 @@ class _Page:
             ("Knowledge", (self.knowledge.hash,)),
             ("Options", about.options),
             ("Read as unknown", about.read_as_unknown),
-            ("Verified", (f"{_many(about.verified, 'patient')}{drawn}" if about.verified else "",)),
+            ("Verified", (f"{many(about.verified, 'patient')}{drawn}" if about.verified else "",)),
             ("Notices", about.notices),
         )
         pairs = (

@@ -233,12 +233,15 @@ class Table:
 
     def _unusual(self, read: _Read, lost: Mapping[int, Collection[str]]) -> dict[str, int]:
         """How many values of each quantity lie outside its usual range, of those that are taken as given."""
-        found: dict[str, int] = {}
-        for name, where in read.unusual.items():
-            left_out = [row for row, names in lost.items() if name in names or not self.unknown_where_bad]
-            if left_out and where.any():
-                where &= ~read.rows.is_in(pl.Series(left_out, dtype=read.rows.dtype).implode())
-            found[name] = int(where.sum())
+        found = {name: int(where.sum()) for name, where in read.unusual.items()}
+        if not lost:
+            return found
+        rejected = None if self.unknown_where_bad else _is_among(read.rows, lost)
+        for name in (name for name, number in found.items() if number):
+            left_out = rejected
+            if left_out is None:
+                left_out = _is_among(read.rows, [row for row, names in lost.items() if name in names])
+            found[name] = int((read.unusual[name] & ~left_out).sum())
         return found
 
     def _without_faults(self, frame: pl.DataFrame, plan: Plan, read: _Read) -> tuple[pl.DataFrame, dict[int, set[str]]]:
@@ -272,7 +275,7 @@ class Table:
             names = [JOINT.join(sorted(names)) for names in lost.values()]
             taken = pl.col(ROW).replace_strict(list(lost), names, default="", return_dtype=pl.String)
         elif lost:
-            derived = derived.filter(~pl.col(ROW).is_in(pl.Series(list(lost), dtype=derived[ROW].dtype).implode()))
+            derived = derived.filter(~_is_among(derived[ROW], lost))
         return derived.with_columns(taken.alias(TAKEN)), lost
 
 
@@ -335,6 +338,10 @@ def _known_texts(cells: Cells) -> _KnownTexts:
         if not cell.fault and cells.finding.kind == YES_NO:
             known.learn(text, None if cell.answer is None else cell.answer.truth)
     return known
+
+
+def _is_among(rows: pl.Series, some: Collection[int]) -> pl.Series:
+    return rows.is_in(pl.Series(list(some), dtype=rows.dtype).implode())
 
 
 def _is_one_of(texts: pl.Series, words: Sequence[str]) -> pl.Series:

@@ -17,6 +17,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if abs(number) == 1 else 's'}"
 
 
+def many(number: int, noun: str) -> str:
+    """`1 patient`, `2,000 patients`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def lowered(title: str) -> str:
     """A title as it stands inside a sentence."""
     return title[:1].lower() + title[1:] if title[1:2].islower() else title
