@@ -13,6 +13,7 @@ import json
 import os
 import random
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pexpect
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -1638,6 +1640,23 @@ def test_a_run_without_standard_streams(closed: str, tmp_path: Path) -> None:
     assert done.returncode == DONE, done.stderr
     assert "internal error" not in done.stderr
     assert read_back(tmp_path / "out.csv")
+
+
+def test_what_ends_a_run_is_wrapped_between_words_in_a_terminal(tmp_path: Path) -> None:
+    """And not in a pipe, where a line is a line."""
+    names = [f"column_number_{n}" for n in range(20)]
+    saved(tmp_path, "t.csv", ",".join(["id", "calf_pain", *names]) + "\n")
+    program, *arguments = command(tmp_path, "t.csv", "--output", "out.csv")
+    shown = pexpect.run(
+        shlex.join([program, *arguments]), cwd=str(tmp_path), dimensions=(24, 60), env={**os.environ, "COLUMNS": "60"}
+    )
+    lines = bytes(shown).decode().rpartition("\x1b[2K")[2].splitlines()  # after the bar has been wiped off
+    help = lines.pop()  # as a line of the source, it stays as it is
+    assert help.startswith("      = help: --map FILE says")
+    assert len(lines) > 7 and max(map(len, lines)) < 60
+    assert all(f"'{name}'" in " ".join(lines) for name in names)
+    (first, *_) = run_apart(tmp_path, "t.csv", "--output", "out.csv").said
+    assert " ".join(" ".join(lines).split()) == first
 
 
 def test_two_runs_into_one_file_leave_the_whole_of_one(tmp_path: Path) -> None:
